@@ -1,0 +1,9 @@
+//! The kernel: the event loop, sockets, netlink, processes, and the only `unsafe` code of the project.
+//!
+//! It speaks kernel sentences ("add this address with this mark on that interface") and deliberately knows
+//! nothing of VRRP or of configuration files; the daemon's roles translate.
+#![deny(unsafe_code)]
+
+pub mod error;
+
+pub use error::SysError;

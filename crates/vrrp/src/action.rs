@@ -1,0 +1,135 @@
+//! What the engine asks of the outside. Order is meaning: the list is carried out from front to back.
+
+use crate::config::{AddressKey, Name, Priority, VirtualAddress};
+use crate::event::Event;
+use crate::input::BatchId;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{IfIndex, MacAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send an advert now.
+    SendAdvert(Advert),
+    /// Ask the kernel to change addresses; answered by [`crate::Input::AddressesChanged`]. At most
+    /// [`crate::holdings::BATCH`] steps. Each batch is sent in one system call without waiting.
+    ChangeAddresses {
+        /// Names the answer.
+        batch: BatchId,
+        /// In this order.
+        steps: Vec<AddressStep>,
+    },
+    /// Say where an address is: one frame.
+    Announce(Announcement),
+    /// The instance has a new state: tell scripts, FIFOs and whoever else wants to know.
+    Notify {
+        /// Whose.
+        instance: Name,
+        /// The state it has now.
+        state: StateName,
+        /// Its effective priority.
+        priority: Priority,
+    },
+    /// Something an operator or developer may want to read.
+    Tell(Event),
+    /// The set of sockets the instances need may have changed: compare with [`crate::engine::Engine::sockets`].
+    SocketsChanged,
+}
+
+/// A state as the outside knows it (`spec/vrrp-behaviour.md` 1; numbers of SNMP and dumps).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StateName {
+    /// Not started.
+    Init,
+    /// Listening.
+    Backup,
+    /// Holding the addresses.
+    Master,
+    /// Waiting for something it needs.
+    Fault,
+    /// Ended.
+    Stop,
+    /// Removed by a reload.
+    Deleted,
+}
+
+impl StateName {
+    /// The word logs, scripts and FIFOs know.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StateName::Init => "INIT",
+            StateName::Backup => "BACKUP",
+            StateName::Master => "MASTER",
+            StateName::Fault => "FAULT",
+            StateName::Stop => "STOP",
+            StateName::Deleted => "DELETED",
+        }
+    }
+}
+
+/// An advert ready for the wire, to one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advert {
+    /// Whose.
+    pub instance: Name,
+    /// Out of this interface; `None`: as the kernel routes it.
+    pub interface: Option<IfIndex>,
+    /// 112, or 51 for AH.
+    pub protocol: u8,
+    /// From this address.
+    pub source: IpAddr,
+    /// To this address.
+    pub destination: IpAddr,
+    /// Whether the destination is a group: not routed, not looped back.
+    pub multicast: bool,
+    /// IPv6 only: the hop limit for this packet, `None` for the socket's own.
+    pub hop_limit: Option<u8>,
+    /// IPv4: from the first byte of the IP header (which the kernel completes). IPv6: the payload, checksum zero.
+    pub bytes: Vec<u8>,
+}
+
+/// One change to the addresses of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressStep {
+    /// Put it there; that it is there already is no error.
+    Add {
+        /// Where.
+        interface: IfIndex,
+        /// What.
+        address: Arc<VirtualAddress>,
+    },
+    /// Take it away; that it is not there is no error.
+    Remove {
+        /// Where.
+        interface: IfIndex,
+        /// What.
+        key: AddressKey,
+    },
+}
+
+/// A gratuitous ARP or an unsolicited neighbour advertisement (`spec/vrrp-behaviour.md` 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// Out of this interface.
+    pub interface: IfIndex,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// What is announced.
+    pub what: Announced,
+}
+
+/// The address announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// By gratuitous ARP.
+    Arp(Ipv4Addr),
+    /// By unsolicited neighbour advertisement.
+    Neighbour {
+        /// The address.
+        address: Ipv6Addr,
+        /// The Router flag.
+        router: bool,
+    },
+}

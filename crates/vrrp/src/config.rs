@@ -1,0 +1,397 @@
+//! The validated model of a virtual router, and the settings all of them share.
+//!
+//! A [`Config`] that exists is valid: the only way to make one is [`crate::draft::Draft::finish`], which turns
+//! what a file said into what a router does and reports every change it made on the way.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{Family, IfName, Prefix};
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU8;
+use core::time::Duration;
+
+/// The name of an instance: its identity across reloads, in logs and in scripts.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Name {
+        Name(Arc::from(text))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// Everything the vrrp role runs: the settings and the instances by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    /// What all instances share.
+    pub settings: Settings,
+    /// The virtual routers by name.
+    pub instances: BTreeMap<Name, Arc<Config>>,
+}
+
+/// Settings of the vrrp role as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `vrrp_mcast_group4`: where IPv4 adverts go; also the pseudo header of old unicast checksums.
+    pub group4: Ipv4Addr,
+    /// `vrrp_mcast_group6`.
+    pub group6: Ipv6Addr,
+    /// Pause between gratuitous ARPs on one interface, unless the interface is in `pacing_groups`; zero: none.
+    pub garp_interval: Duration,
+    /// Pause between unsolicited neighbour advertisements on one interface; zero: none.
+    pub gna_interval: Duration,
+    /// `garp_group` blocks.
+    pub pacing_groups: Vec<PacingGroup>,
+    /// `vrrp_startup_delay`: nothing is sent and nothing heard for this long after the start.
+    pub startup_delay: Duration,
+    /// `vrrp_delay_after_boot`: the same, counted from the boot of the machine.
+    pub delay_after_boot: Duration,
+    /// `log_unknown_vrids`.
+    pub log_unknown_vrids: bool,
+    /// `vrrp_rx_bufs_policy` and its multiplier, `None` for the system's default.
+    pub receive_buffer: Option<ReceiveBuffer>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            group4: Ipv4Addr::new(224, 0, 0, 18),
+            group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
+            garp_interval: Duration::ZERO,
+            gna_interval: Duration::ZERO,
+            pacing_groups: Vec::new(),
+            startup_delay: Duration::ZERO,
+            delay_after_boot: Duration::ZERO,
+            log_unknown_vrids: false,
+            receive_buffer: None,
+        }
+    }
+}
+
+/// How large a receive buffer of a socket is, for each instance that listens on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveBuffer {
+    /// So many bytes.
+    Bytes(u32),
+    /// So many times the length of an advert.
+    Adverts(u32),
+    /// So many times the MTU of the interface.
+    Mtu(u32),
+}
+
+/// A `garp_group`: interfaces that share one allowance of announcements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacingGroup {
+    /// Pause between gratuitous ARPs on the interfaces of the group together.
+    pub garp_interval: Duration,
+    /// Pause between neighbour advertisements.
+    pub gna_interval: Duration,
+    /// The interfaces.
+    pub interfaces: Vec<IfName>,
+}
+
+/// The number of a virtual router on its segment: 1 to 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vrid(pub NonZeroU8);
+
+impl fmt::Display for Vrid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A configured or effective priority: 1 to 255. Zero exists only on the wire, as "resigning".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(NonZeroU8);
+
+impl Priority {
+    /// The router that has the addresses as its own (RFC 9568 section 5.2.4).
+    pub const OWNER: Priority = Priority(NonZeroU8::MAX);
+    /// What a router has that says nothing else.
+    pub const DEFAULT: Priority = Priority(NonZeroU8::MIN.saturating_add(99));
+
+    /// A priority from a number; `None` for zero.
+    pub const fn new(value: u8) -> Option<Priority> {
+        match NonZeroU8::new(value) {
+            Some(value) => Some(Priority(value)),
+            None => None,
+        }
+    }
+
+    /// The number, 1 to 255.
+    pub const fn get(self) -> u8 {
+        self.0.get()
+    }
+
+    /// Whether this is the priority of an address owner.
+    pub const fn is_owner(self) -> bool {
+        self.get() == u8::MAX
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The version of the protocol an instance speaks. It accepts no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// RFC 3768: whole seconds, authentication.
+    V2,
+    /// RFC 5798, RFC 9568: centiseconds, IPv6.
+    V3,
+}
+
+/// Whether a backup of higher priority takes over from a master of lower priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preempt {
+    /// At once.
+    Yes,
+    /// Never: `nopreempt`.
+    No,
+    /// After having heard the lower priority for this long: `preempt_delay`.
+    After(Duration),
+}
+
+/// The state an instance wants when it starts: `state MASTER|BACKUP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Claim the addresses soon, without waiting out the full master-down time.
+    Master,
+    /// Listen for the full master-down time first.
+    Backup,
+}
+
+/// How adverts travel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// To everybody in a group on the segment.
+    Multicast {
+        /// The group; of the family of the instance.
+        group: IpAddr,
+    },
+    /// To each configured peer.
+    Unicast {
+        /// The peers, at least one.
+        peers: Vec<Peer>,
+        /// `unicast_ttl`; `None`: 255 for IPv4, the kernel's for IPv6.
+        ttl: Option<u8>,
+        /// `check_unicast_src`: refuse adverts of others.
+        check_source: bool,
+    },
+}
+
+/// A unicast peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where to.
+    pub address: IpAddr,
+    /// The lowest TTL or hop limit accepted from there (checked with `check_unicast_src`).
+    pub min_ttl: u8,
+    /// The highest.
+    pub max_ttl: u8,
+}
+
+/// `old_unicast_checksum` (`spec/vrrp-behaviour.md` 2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnicastChecksum {
+    /// The real destination, until a peer is seen to use the old form.
+    Automatic,
+    /// The multicast group in place of the destination, both ways.
+    Old,
+    /// The real destination, no retry.
+    Never,
+}
+
+/// Authentication of version 2 (`spec/vrrp-behaviour.md` 2.5, 2.6).
+#[derive(Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// None.
+    None,
+    /// The password in clear text in every packet, zero padded.
+    Pass([u8; 8]),
+    /// An IPsec authentication header with HMAC-MD5-96 under the zero padded password. IPv4 only.
+    Ah([u8; 8]),
+}
+
+/// Secrets are never printed.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Auth::None => "None",
+            Auth::Pass(_) => "Pass(********)",
+            Auth::Ah(_) => "Ah(********)",
+        })
+    }
+}
+
+/// An address that moves with the master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualAddress {
+    /// The address and the length of its network.
+    pub prefix: Prefix,
+    /// The interface it is put on; that of the instance unless `dev` says otherwise.
+    pub interface: IfName,
+    /// `scope`, the kernel's number: 0 global, 253 link, 254 host.
+    pub scope: u8,
+    /// `broadcast`; IPv4 only.
+    pub broadcast: Option<Ipv4Addr>,
+    /// `label`; IPv4 only; 15 bytes at most.
+    pub label: Option<IfName>,
+    /// `peer`.
+    pub peer: Option<IpAddr>,
+    /// Kernel flags (IFA_F_*) wanted on the address: `home`, `-nodad`, `mngtmpaddr`, `noprefixroute`, `autojoin`.
+    pub flags: AddressFlags,
+    /// `preferred_lft` in seconds; `None`: for ever.
+    pub preferred_lifetime: Option<u32>,
+    /// Whether its removal by somebody else matters; cleared by `no_track`.
+    pub tracked: bool,
+}
+
+impl VirtualAddress {
+    /// What identifies this address in the kernel.
+    pub fn key(&self) -> AddressKey {
+        AddressKey {
+            interface: self.interface,
+            prefix: self.prefix,
+        }
+    }
+}
+
+/// Options of an address that are flags in the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddressFlags {
+    /// `home` (IPv6).
+    pub home: bool,
+    /// Duplicate address detection runs for it (`-nodad`; IPv6; off by default).
+    pub dad: bool,
+    /// `mngtmpaddr` (IPv6).
+    pub mngtmpaddr: bool,
+    /// `noprefixroute`.
+    pub noprefixroute: bool,
+    /// `autojoin`.
+    pub autojoin: bool,
+}
+
+/// The identity of an address in the kernel: where, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressKey {
+    /// The interface by name.
+    pub interface: IfName,
+    /// The address and prefix length.
+    pub prefix: Prefix,
+}
+
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.prefix, self.interface)
+    }
+}
+
+/// How often a master says where its addresses are (`spec/vrrp-behaviour.md` 11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcing {
+    /// `garp_master_repeat`: announcements of each address in a block, at least 1.
+    pub repeat: u32,
+    /// `garp_master_delay`: when the second block follows; zero: no second block.
+    pub second_block: Duration,
+    /// `garp_master_refresh`: period of refreshing; zero: never.
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`, at least 1.
+    pub refresh_repeat: u32,
+    /// `garp_lower_prio_repeat`: announcements after a lower priority advert; zero: none.
+    pub lower_priority_repeat: u32,
+    /// `garp_lower_prio_delay`: when the second block after it follows; zero: no second block.
+    pub lower_priority_second_block: Duration,
+}
+
+impl Default for Announcing {
+    fn default() -> Announcing {
+        Announcing {
+            repeat: 5,
+            second_block: Duration::from_secs(5),
+            refresh: Duration::ZERO,
+            refresh_repeat: 1,
+            lower_priority_repeat: 5,
+            lower_priority_second_block: Duration::from_secs(5),
+        }
+    }
+}
+
+/// One virtual router, valid by construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Its name.
+    pub name: Name,
+    /// `interface`; `None` only for unicast with a source address.
+    pub interface: Option<IfName>,
+    /// `virtual_router_id`.
+    pub vrid: Vrid,
+    /// The family of its adverts and virtual addresses.
+    pub family: Family,
+    /// `version`.
+    pub version: Version,
+    /// `priority`.
+    pub priority: Priority,
+    /// `state`.
+    pub wanted: Wanted,
+    /// `advert_int`: whole seconds 1 to 255 in version 2; 10 ms to 40.95 s in steps of 10 ms in version 3.
+    pub interval: Duration,
+    /// `down_timer_adverts`, 1 to 100.
+    pub down_adverts: u8,
+    /// `nopreempt`, `preempt_delay`.
+    pub preempt: Preempt,
+    /// `unicast_peer` and what goes with it, or the group.
+    pub delivery: Delivery,
+    /// `mcast_src_ip` or `unicast_src_ip`; `None`: the primary address of the interface.
+    pub source: Option<IpAddr>,
+    /// `track_src_ip`: the loss of `source` is a fault.
+    pub track_source: bool,
+    /// Whether a fault of the interface counts; cleared by `dont_track_primary`.
+    pub track_interface: bool,
+    /// `authentication`.
+    pub auth: Auth,
+    /// `virtual_ipaddress`: in the adverts, in this order.
+    pub addresses: Vec<VirtualAddress>,
+    /// `virtual_ipaddress_excluded`: moved with them, not in the adverts.
+    pub excluded: Vec<VirtualAddress>,
+    /// Announcements.
+    pub announcing: Announcing,
+    /// `v3_checksum_as_v2`.
+    pub checksum_as_v2: bool,
+    /// `old_unicast_checksum`.
+    pub unicast_checksum: UnicastChecksum,
+    /// `skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `kernel_rx_buf_size`, bytes.
+    pub receive_buffer: Option<u32>,
+}

@@ -1,0 +1,22 @@
+//! VRRP: packets, the election, and what a master owes its segment.
+//!
+//! The crate decides who is master and what follows from it. It takes `(now, input)` and appends to an
+//! ordered list of actions; it never reads a clock, opens a socket or logs. What it deliberately does not
+//! know: files and keywords (`conf`), descriptors and netlink (`linux`), processes (`keepalived`).
+//!
+//! Standards: RFC 3768 (version 2), RFC 5798 and RFC 9568 (version 3).
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod action;
+pub mod config;
+pub mod draft;
+pub mod event;
+pub mod input;
+
+pub use action::Action;
+pub use config::Config;
+pub use event::Event;
+pub use input::Input;
