@@ -5,5 +5,14 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod interface;
+pub mod netlink;
+pub mod reactor;
+pub mod socket;
+#[allow(unsafe_code)]
+mod sys;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::SysError;
+pub use reactor::Turn;
