@@ -5,5 +5,15 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod ipc;
+pub mod lock;
+pub mod memfd;
+pub mod namespace;
+pub mod process;
+pub mod process_files;
+pub mod sched;
+pub mod signal;
+#[path = "sys/process.rs"]
+mod sys_process;
 
 pub use error::SysError;
