@@ -7,6 +7,7 @@ use crate::{SysError, sys_process};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, getsockname, getsockopt, recvmsg,
     sendmsg, setsockopt, socketpair, sockopt,
@@ -145,6 +146,28 @@ impl Channel {
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+/// Several descriptors that can be waited for as one: it is readable when one of them is.
+#[derive(Debug)]
+pub struct Gathered(Epoll);
+
+impl Gathered {
+    /// Of these, which must stay open as long as they are to be waited for.
+    pub fn new(descriptors: &[BorrowedFd<'_>]) -> Result<Gathered, SysError> {
+        let fail = |errno| SysError::new("gather descriptors", "", errno);
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(fail)?;
+        for fd in descriptors {
+            epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, 0)).map_err(fail)?;
+        }
+        Ok(Gathered(epoll))
+    }
+}
+
+impl AsFd for Gathered {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.0.as_fd()
     }
 }
 
