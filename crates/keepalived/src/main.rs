@@ -1,1 +1,14 @@
-fn main() {}
+//! The daemon: command line, supervisor, roles, logging.
+#![forbid(unsafe_code)]
+// Until the supervisor is in.
+#![allow(dead_code)]
+
+mod configuration;
+mod exit;
+mod ipc;
+mod log;
+mod role;
+
+fn main() {
+    let _ = role::run(role::Kind::Vrrp);
+}

@@ -6,8 +6,16 @@
 
 pub mod error;
 pub mod interface;
+pub mod ipc;
+pub mod lock;
+pub mod memfd;
+pub mod namespace;
 pub mod netlink;
+pub mod process;
+pub mod process_files;
 pub mod reactor;
+pub mod sched;
+pub mod signal;
 pub mod socket;
 #[allow(unsafe_code)]
 mod sys;
@@ -16,3 +24,5 @@ pub mod testing;
 
 pub use error::SysError;
 pub use reactor::Turn;
+
+use sys::process as sys_process;

@@ -5,5 +5,6 @@
 
 pub(crate) mod messages;
 mod option;
+pub(crate) mod process;
 
 pub(crate) use option::set_option;

@@ -1,0 +1,1 @@
+//! Dates as log lines carry them.
