@@ -10,6 +10,8 @@ pub(crate) const CONFIG: u8 = 2;
 pub(crate) const PERMISSION: u8 = 4;
 /// There is no configuration file.
 pub(crate) const NO_CONFIG: u8 = 6;
+/// The loop of a role cannot go on.
+pub(crate) const INTERNAL: u8 = 70;
 /// `-t`: the daemon could not run with this configuration.
 pub(crate) const TEST_CANNOT_RUN: u8 = 4;
 

@@ -57,6 +57,16 @@ impl Engine {
         self.names.get(name).and_then(|slot| self.status_of_slot(*slot))
     }
 
+    /// Sets every counter to zero.
+    pub fn clear_counters(&mut self) {
+        self.counters = EngineCounters::default();
+        for slot in self.names.values() {
+            if let Some(instance) = self.instances.get_mut(*slot) {
+                instance.ears.counters = crate::counters::Counters::default();
+            }
+        }
+    }
+
     /// What belongs to no instance.
     pub fn counters(&self) -> EngineCounters {
         self.counters

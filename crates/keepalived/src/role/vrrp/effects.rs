@@ -11,7 +11,9 @@ use ::vrrp::input::BatchId;
 use base::{Family, IfIndex, Instant};
 use linux::SysError;
 use linux::netlink::KEEPALIVED_MARK;
-use linux::netlink::address::{Action as Change, AddressFlags, AddressRequest, AddressSocket, BatchDone, CHUNK, Outcome};
+use linux::netlink::address::{
+    Action as Change, AddressFlags, AddressRequest, AddressSocket, BatchDone, CHUNK, Outcome,
+};
 use linux::socket::frame::Frame;
 use linux::socket::packet::{FrameSender, OutFrame};
 use linux::socket::raw::{AdvertSender, OutPacket};
@@ -120,7 +122,9 @@ impl Effects {
                     let packets: Vec<OutPacket<'_>> = group.iter().map(packet).collect();
                     let mut refused = Vec::new();
                     sender.send(&packets, &mut refused);
-                    let names = refused.iter().filter_map(|(at, errno)| Some((group.get(*at)?.instance.clone(), *errno)));
+                    let names = refused
+                        .iter()
+                        .filter_map(|(at, errno)| Some((group.get(*at)?.instance.clone(), *errno)));
                     failed.extend(names);
                 }
                 Err(error) => {
@@ -176,7 +180,8 @@ impl Effects {
                 reporter.error(&error);
                 let errno = error.errno().unwrap_or(0);
                 for (batch, keys) in parts {
-                    self.finished.push((batch, (0..keys.len()).map(|at| (at, errno)).collect()));
+                    self.finished
+                        .push((batch, (0..keys.len()).map(|at| (at, errno)).collect()));
                 }
             }
         }
@@ -252,7 +257,10 @@ impl Effects {
             self.complain(now, reporter, text);
         }
         if self.dropped_frames > 0 {
-            let text = format!("{} announcements dropped: the kernel takes no more", self.dropped_frames);
+            let text = format!(
+                "{} announcements dropped: the kernel takes no more",
+                self.dropped_frames
+            );
             self.dropped_frames = 0;
             self.complain(now, reporter, text);
         }

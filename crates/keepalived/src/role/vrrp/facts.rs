@@ -36,10 +36,28 @@ impl Watcher {
         self.find(key).is_some()
     }
 
-    /// Whether an address is on its interface with our mark, or on a kernel that has no marks.
-    pub(super) fn has_marked(&self, key: &AddressKey) -> bool {
-        self.find(key)
-            .is_some_and(|address| address.mark == KEEPALIVED_MARK || address.mark == 0)
+    /// Every address there is, and whether it is one of `recorded` that an earlier run put there: it has our mark, or
+    /// the kernel has no marks.
+    pub(super) fn observed(&self, recorded: &[AddressKey]) -> Vec<(AddressKey, bool)> {
+        let recorded: BTreeSet<&AddressKey> = recorded.iter().collect();
+        let families = [Family::V4, Family::V6];
+        let places = self
+            .mirror
+            .links()
+            .flat_map(|link| families.map(|family| (link, family)));
+        let all = places.flat_map(|(link, family)| {
+            let addresses = self.mirror.addresses(link.index, family);
+            addresses.map(move |address| (link.name, address))
+        });
+        all.map(|(interface, address)| {
+            let key = AddressKey {
+                interface,
+                prefix: address.prefix,
+            };
+            let ours = address.mark == KEEPALIVED_MARK || address.mark == 0;
+            (key, ours && recorded.contains(&key))
+        })
+        .collect()
     }
 
     fn find(&self, key: &AddressKey) -> Option<&Address> {

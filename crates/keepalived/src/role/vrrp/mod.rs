@@ -16,10 +16,9 @@ mod sockets;
 use super::{Context, Order};
 use crate::exit;
 use crate::ipc::FromRole;
-use crate::log::{Level, Reporter};
+use crate::log::Reporter;
 use ::vrrp::action::Action;
-use ::vrrp::config::AddressKey;
-use ::vrrp::engine::Engine;
+use ::vrrp::engine::{Engine, leftovers};
 use ::vrrp::input::Input;
 use base::Instant;
 use effects::Effects;
@@ -27,7 +26,6 @@ use facts::Watcher;
 use linux::SysError;
 use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
-use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 const CONTROL: Token = Token(0);
@@ -39,23 +37,25 @@ const FIRST_SOCKET: usize = 16;
 /// Runs until the supervisor says stop; gives the exit code.
 pub(crate) fn run(context: Context) -> u8 {
     let reporter = context.reporter();
-    let ended = Role::open(context).and_then(Role::run);
-    match ended {
-        Ok(()) => exit::OK,
+    let role = match Role::open(context) {
+        Ok(role) => role,
         Err(error) => {
             reporter.error(&error);
-            match error.errno() {
-                Some(errno) if errno == nix_errno::PERMISSION || errno == nix_errno::ACCESS => exit::NO_PERMISSION,
-                _ => exit::FATAL,
-            }
+            return if error.is_forbidden() {
+                exit::PERMISSION
+            } else {
+                exit::FATAL
+            };
+        }
+    };
+    match role.run() {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            // Not the code of a failed start: the supervisor starts the role again.
+            reporter.error(&error);
+            exit::INTERNAL
         }
     }
-}
-
-/// Error numbers that mean "you may not".
-mod nix_errno {
-    pub(super) const PERMISSION: i32 = 1;
-    pub(super) const ACCESS: i32 = 13;
 }
 
 struct Role {
@@ -83,14 +83,20 @@ impl Role {
         reactor.register(effects.as_fd(), ADDRESSES, Interest::Readable)?;
 
         let now = reactor.now();
-        let leftovers = leftovers(&context, &watcher);
+        // Nobody advertises what is here already: an earlier run left it.
+        let leftovers = leftovers(&context.model.vrrp, watcher.observed(&context.leftovers));
         if !leftovers.is_empty() {
             let list: Vec<String> = leftovers.iter().map(ToString::to_string).collect();
-            reporter.info(format_args!("Removing addresses of an earlier run: {}", list.join(", ")));
+            reporter.info(format_args!(
+                "Removing addresses of an earlier run: {}",
+                list.join(", ")
+            ));
         }
-        let mut engine = Engine::new(now, linux::reactor::boot_age(), leftovers);
+        // The seed only spreads load; the time of the start is as good as any.
+        let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
         let mut actions = Vec::new();
         watcher.introduce(|input| engine.handle(now, input, &mut actions));
+        engine.start(now, leftovers, &mut actions);
         let model = std::mem::take(&mut context.model.vrrp);
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
@@ -282,18 +288,4 @@ impl Role {
             self.next_beat = Some(now.after(every));
         }
     }
-}
-
-/// Addresses in the kernel that are configured here or were by an earlier run: nobody advertises them.
-fn leftovers(context: &Context, watcher: &Watcher) -> BTreeSet<AddressKey> {
-    let configured = context
-        .model
-        .vrrp
-        .instances
-        .values()
-        .flat_map(|config| config.addresses.iter().chain(&config.excluded))
-        .map(|address| address.key())
-        .filter(|key| watcher.has(key));
-    let recorded = context.leftovers.iter().copied().filter(|key| watcher.has_marked(key));
-    configured.chain(recorded).collect()
 }

@@ -58,11 +58,10 @@ impl Sockets {
 
     /// The error of a socket that this process may not open: trying again is of no use.
     pub(super) fn forbidden(&mut self) -> Option<SysError> {
-        const EPERM: i32 = 1;
         let key = self
             .failed
             .iter()
-            .find_map(|(key, error)| (error.errno() == Some(EPERM)).then_some(*key))?;
+            .find_map(|(key, error)| error.is_forbidden().then_some(*key))?;
         self.failed.remove(&key)
     }
 
@@ -74,12 +73,21 @@ impl Sockets {
         reactor: &mut Reactor,
         reporter: &Reporter,
     ) -> Vec<(SocketKey, Result<(), i32>)> {
-        let gone: Vec<SocketKey> = self.open.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        let gone: Vec<SocketKey> = self
+            .open
+            .keys()
+            .filter(|key| !wanted.contains_key(key))
+            .copied()
+            .collect();
         for key in gone {
             self.close(key, reactor, reporter);
         }
         self.failed.retain(|key, _| wanted.contains_key(key));
-        let longest = wanted.values().map(|spec| spec.mtu as usize).max().unwrap_or(DEFAULT_MTU);
+        let longest = wanted
+            .values()
+            .map(|spec| spec.mtu as usize)
+            .max()
+            .unwrap_or(DEFAULT_MTU);
         if longest > self.inbox_size {
             self.inbox = Inbox::new(longest);
             self.inbox_size = longest;
@@ -165,7 +173,10 @@ impl Sockets {
             }
         });
         if truncated > 0 {
-            open.complain(format_args!("{truncated} packets longer than the MTU dropped"), reporter);
+            open.complain(
+                format_args!("{truncated} packets longer than the MTU dropped"),
+                reporter,
+            );
         }
         match result {
             Ok(turn) => turn,
