@@ -131,6 +131,12 @@ impl Instance {
                 (Some(_), Some(_) | None) => {}
             }
         }
+        match &config.delivery {
+            Delivery::Unicast { peers, .. } if peers.is_empty() => {
+                waiting.insert(Waiting::Peers);
+            }
+            Delivery::Multicast { .. } | Delivery::Unicast { .. } => {}
+        }
         let place = self.place_from(own, source);
         if let Some(errno) = place.socket.and_then(|key| failed.get(&key)) {
             waiting.insert(Waiting::Socket(*errno));

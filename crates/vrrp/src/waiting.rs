@@ -21,6 +21,8 @@ pub enum Waiting {
     Address(IfName),
     /// The configured source address is not there (`track_src_ip`).
     Source(IpAddr),
+    /// Unicast peers, of which none is configured (`unicast_fault_no_peer`).
+    Peers,
     /// A socket could not be opened or bound, with this error number.
     Socket(i32),
     /// Another instance uses the same virtual router on the same interface.
@@ -35,6 +37,7 @@ impl fmt::Display for Waiting {
             Waiting::Multicast(name) => write!(f, "interface {name} to support multicast"),
             Waiting::Address(name) => write!(f, "an IP address to use on interface {name}"),
             Waiting::Source(address) => write!(f, "source address {address} to be configured"),
+            Waiting::Peers => f.write_str("a unicast peer to be configured"),
             Waiting::Socket(errno) => write!(f, "its socket (error {errno})"),
             Waiting::VirtualRouter(name) => write!(f, "the virtual router id that {name} uses too"),
         }
