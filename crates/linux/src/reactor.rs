@@ -223,3 +223,155 @@ fn read_clock(clock: nix::time::ClockId) -> Duration {
         Err(errno) => unreachable!("the kernel has no clock {clock}: {errno}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn it_wakes_at_its_deadline_and_not_before() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        for span in [MS, 5 * MS, 20 * MS, Duration::from_micros(150)] {
+            let deadline = reactor.now().after(span);
+            reactor.wait(Some(deadline), &mut ready).unwrap();
+            let now = reactor.now();
+            assert!(now >= deadline, "woke {:?} early", deadline - now);
+            assert_eq!(ready, []);
+            println!("{span:?}: {:?} late", now - deadline);
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_moves_later_is_kept_and_one_that_moves_earlier_too() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (mut sender, receiver) = UnixStream::pair().unwrap();
+        reactor
+            .register(receiver.as_fd(), Token(1), Interest::Readable)
+            .unwrap();
+        let start = reactor.now();
+        // Armed for 10 ms, left early for a descriptor, then asked for 30 ms: the alarm at 10 ms must not end it.
+        sender.write_all(b"x").unwrap();
+        reactor.wait(Some(start.after(10 * MS)), &mut ready).unwrap();
+        assert_eq!(ready.len(), 1);
+        reactor.wait(Some(start.after(30 * MS)), &mut ready).unwrap();
+        assert!(reactor.now() >= start.after(30 * MS));
+        // Armed for an hour, then asked for 5 ms.
+        sender.write_all(b"x").unwrap();
+        reactor
+            .wait(Some(reactor.now().after(3_600_000 * MS)), &mut ready)
+            .unwrap();
+        let soon = reactor.now().after(5 * MS);
+        reactor.wait(Some(soon), &mut ready).unwrap();
+        assert!(reactor.now() >= soon && reactor.now() < soon.after(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_still_looks_at_the_descriptors() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (mut sender, receiver) = UnixStream::pair().unwrap();
+        reactor
+            .register(receiver.as_fd(), Token(7), Interest::Readable)
+            .unwrap();
+        reactor.wait(Some(Instant::ZERO), &mut ready).unwrap();
+        assert_eq!(ready, []);
+        sender.write_all(b"x").unwrap();
+        reactor.wait(Some(Instant::ZERO), &mut ready).unwrap();
+        assert_eq!(
+            ready,
+            [Ready {
+                token: Token(7),
+                readable: true,
+                writable: false
+            }]
+        );
+    }
+
+    #[test]
+    fn a_ready_descriptor_ends_the_wait_and_is_reported_once() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (mut sender, receiver) = UnixStream::pair().unwrap();
+        reactor.register(receiver.as_fd(), Token(0), Interest::Both).unwrap();
+        sender.write_all(b"x").unwrap();
+        reactor.wait(None, &mut ready).unwrap();
+        assert_eq!(
+            ready,
+            [Ready {
+                token: Token(0),
+                readable: true,
+                writable: true
+            }]
+        );
+        reactor.wait(Some(Instant::ZERO), &mut ready).unwrap();
+        assert_eq!(ready, [], "no new edge");
+        reactor.again(Token(0));
+        reactor.again(Token(0));
+        reactor.wait(None, &mut ready).unwrap();
+        assert_eq!(
+            ready,
+            [Ready {
+                token: Token(0),
+                readable: true,
+                writable: false
+            }]
+        );
+    }
+
+    #[test]
+    fn a_deregistered_descriptor_is_not_reported() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (mut sender, receiver) = UnixStream::pair().unwrap();
+        reactor
+            .register(receiver.as_fd(), Token(3), Interest::Readable)
+            .unwrap();
+        reactor.again(Token(3));
+        reactor.deregister(receiver.as_fd(), Token(3)).unwrap();
+        sender.write_all(b"x").unwrap();
+        reactor.wait(Some(reactor.now().after(2 * MS)), &mut ready).unwrap();
+        assert_eq!(ready, []);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_is_something_to_read() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (sender, receiver) = UnixStream::pair().unwrap();
+        reactor
+            .register(receiver.as_fd(), Token(1), Interest::Readable)
+            .unwrap();
+        drop(sender);
+        reactor.wait(None, &mut ready).unwrap();
+        assert!(ready.iter().any(|ready| ready.token == Token(1) && ready.readable));
+    }
+
+    #[test]
+    fn the_far_future_is_a_deadline_like_any_other() {
+        let (mut reactor, mut ready) = (Reactor::new().unwrap(), Vec::new());
+        let (mut sender, receiver) = UnixStream::pair().unwrap();
+        reactor
+            .register(receiver.as_fd(), Token(1), Interest::Readable)
+            .unwrap();
+        sender.write_all(b"x").unwrap();
+        reactor.wait(Some(Instant::FAR_FUTURE), &mut ready).unwrap();
+        assert_eq!(ready.len(), 1);
+    }
+
+    #[test]
+    fn the_reactors_own_token_cannot_be_taken() {
+        let reactor = Reactor::new().unwrap();
+        let (_sender, receiver) = UnixStream::pair().unwrap();
+        let error = reactor
+            .register(receiver.as_fd(), Token(usize::MAX), Interest::Readable)
+            .unwrap_err();
+        assert_eq!(error.errno(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn a_machine_is_at_least_as_old_as_its_running_time() {
+        let reactor = Reactor::new().unwrap();
+        let running = reactor.now().since(Instant::ZERO);
+        assert!(boot_age() >= running);
+    }
+}

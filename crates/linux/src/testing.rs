@@ -62,7 +62,7 @@ impl Netns {
     ///
     /// If it cannot be run or fails.
     pub fn ip(&self, arguments: &str) -> String {
-        self.command("ip", arguments.split_whitespace(), "")
+        self.command("ip", arguments)
     }
 
     /// Runs `ip -batch` with these lines in the namespace.
@@ -71,7 +71,16 @@ impl Netns {
     ///
     /// If it cannot be run or fails.
     pub fn ip_batch(&self, lines: &str) -> String {
-        self.command("ip", ["-batch", "-"].into_iter(), lines)
+        self.program("ip", "-batch -", lines)
+    }
+
+    /// Runs a program with these arguments, separated by blanks, in the namespace, and returns what it prints.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be run or fails.
+    pub fn command(&self, program: &str, arguments: &str) -> String {
+        self.program(program, arguments, "")
     }
 
     /// Where the namespace can be opened while this value lives.
@@ -79,12 +88,11 @@ impl Netns {
         format!("/proc/{}/fd/{}", process::id(), self.handle.as_raw_fd())
     }
 
-    fn command<'a>(&self, program: &str, arguments: impl Iterator<Item = &'a str>, input: &str) -> String {
-        let arguments: Vec<&str> = arguments.collect();
-        let output = self.run(|| run_program(program, &arguments, input));
-        match output {
+    fn program(&self, program: &str, arguments: &str, input: &str) -> String {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        match self.run(|| run_program(program, &words, input)) {
             Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-            Ok(output) => unreachable!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)),
+            Ok(output) => unreachable!("{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr)),
             Err(error) => unreachable!("cannot run {program}: {error}"),
         }
     }

@@ -228,3 +228,7 @@ fn text(value: &[u8]) -> Option<&str> {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     value.get(..end).and_then(|bytes| std::str::from_utf8(bytes).ok())
 }
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -223,6 +223,12 @@ impl Mirror {
             return Ok(0);
         };
         self.dump = Dump::Idle;
+        // New notifications filled the buffer before the list could begin, or such a list, begun after all, is still
+        // being sent: what it says is true, and the next attempt is complete.
+        if [libc::ENOBUFS, libc::EBUSY].contains(&errno) {
+            self.stale = true;
+            return Ok(1);
+        }
         if errno != 0 {
             self.stale = true;
             return Err(failed("list interfaces and addresses", Errno::from_raw(errno)));
@@ -285,3 +291,6 @@ impl AsFd for Mirror {
 fn failed(doing: &'static str, errno: Errno) -> SysError {
     SysError::new(doing, "", os_error(errno))
 }
+
+#[cfg(test)]
+mod kernel_tests;

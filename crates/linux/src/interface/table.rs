@@ -360,3 +360,7 @@ impl AddressList {
         gone
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

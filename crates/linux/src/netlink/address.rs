@@ -384,3 +384,7 @@ fn kernel_flags(request: &AddressRequest) -> KernelFlags {
     flags.set(KernelFlags::Mcautojoin, autojoin);
     flags
 }
+
+#[cfg(test)]
+#[path = "address_tests.rs"]
+mod tests;

@@ -60,8 +60,6 @@ impl Frame {
         for (place, byte) in body.iter_mut().zip(parts.into_iter().flatten()) {
             *place = *byte;
         }
-        let [_, _, high, low, ..] = &mut body;
-        [*high, *low] = [0, 0];
         let sum = checksum(address, ALL_NODES, &body).to_be_bytes();
         let [_, _, high, low, ..] = &mut body;
         [*high, *low] = sum;
@@ -133,4 +131,68 @@ fn checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
     let folded = (folded & 0xffff) + (folded >> 16);
     // ICMPv6 knows no "no checksum", so zero needs no other form.
     !(folded as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: MacAddr = MacAddr([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
+
+    #[test]
+    fn a_gratuitous_arp_is_a_broadcast_request_of_an_address_for_itself() {
+        let frame = Frame::gratuitous_arp(MAC, Ipv4Addr::new(192, 0, 2, 10));
+        let expected: Vec<u8> = [
+            &[0xff; 6][..],
+            &[0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 0x08, 0x06],
+            &[0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01],
+            &[0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 192, 0, 2, 10],
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 192, 0, 2, 10],
+        ]
+        .concat();
+        assert_eq!(frame.as_bytes(), expected);
+        assert_eq!((frame.destination(), frame.protocol()), (MacAddr::BROADCAST, ARP));
+    }
+
+    #[test]
+    fn a_neighbour_advertisement_overrides_what_all_nodes_knew() {
+        let address: Ipv6Addr = "2001:db8::10".parse().unwrap();
+        let frame = Frame::neighbour_advertisement(MAC, address, true);
+        let head = [
+            &[0x33, 0x33, 0, 0, 0, 1][..],
+            &[0x02, 0x11, 0x22, 0x33, 0x44, 0x55, 0x86, 0xdd],
+            &[0x60, 0, 0, 0, 0, 32, 58, 255],
+            &address.octets(),
+            &[0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            &[136, 0],
+        ]
+        .concat();
+        let tail = [
+            &[0xa0, 0, 0, 0][..],
+            &address.octets(),
+            &[2, 1, 0x02, 0x11, 0x22, 0x33, 0x44, 0x55],
+        ]
+        .concat();
+        let (bytes_head, rest) = frame.as_bytes().split_at(head.len());
+        let (sum, bytes_tail) = rest.split_at(2);
+        assert_eq!((bytes_head, bytes_tail), (&head[..], &tail[..]));
+        assert_eq!(sum, [0x12, 0x74], "computed apart from this code");
+    }
+
+    #[test]
+    fn the_router_flag_and_the_checksum_of_a_neighbour_advertisement_change_together() {
+        let address: Ipv6Addr = "2001:db8::10".parse().unwrap();
+        let [router, host] = [true, false].map(|router| Frame::neighbour_advertisement(MAC, address, router));
+        assert_eq!([router.as_bytes()[58], host.as_bytes()[58]], [0xa0, 0x20]);
+        let sum = |frame: &Frame| u16::from_be_bytes([frame.as_bytes()[56], frame.as_bytes()[57]]);
+        assert_eq!(sum(&host), sum(&router) + 0x8000);
+    }
+
+    #[test]
+    fn a_receiver_finds_the_checksum_of_a_neighbour_advertisement_right() {
+        let address: Ipv6Addr = "fe80::1:2".parse().unwrap();
+        let frame = Frame::neighbour_advertisement(MacAddr([0xff; 6]), address, false);
+        // Summed with its checksum in place, a message comes out as zero.
+        assert_eq!(checksum(address, ALL_NODES, &frame.as_bytes()[54..]), 0);
+    }
 }

@@ -3,3 +3,6 @@
 pub mod frame;
 pub mod packet;
 pub mod raw;
+
+#[cfg(test)]
+mod kernel_tests;

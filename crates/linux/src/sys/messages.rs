@@ -414,3 +414,91 @@ const EMPTY_VECTOR: libc::iovec = libc::iovec {
 
 // SAFETY: `mmsghdr` is integers and raw pointers, for which zero is a value.
 const EMPTY_HEADER: libc::mmsghdr = unsafe { mem::zeroed() };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_messages_are_read_as_they_were_written() {
+        let source: Ipv6Addr = "fe80::1".parse().unwrap();
+        for hop_limit in [Some(255), Some(0), None] {
+            let control = Control::V6 {
+                interface: 7,
+                source,
+                hop_limit,
+            };
+            let packet = written_and_read(control);
+            assert_eq!(packet, (Some(IpAddr::V6(source)), Some(7), hop_limit));
+        }
+        // The last four bytes of IPv4's are the destination of a packet received.
+        let packet = written_and_read(Control::V4 { interface: 7 });
+        assert_eq!(packet, (Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), Some(7), None));
+        assert_eq!(written_and_read(Control::None), (None, None, None));
+    }
+
+    #[test]
+    fn control_messages_of_any_length_do_no_harm() {
+        let mut control = ControlBuffer::EMPTY;
+        control.set(Control::V6 {
+            interface: 7,
+            source: Ipv6Addr::LOCALHOST,
+            hop_limit: Some(1),
+        });
+        let (whole, bytes) = (control.len, control.bytes);
+        for len in 0..=CONTROL_LEN {
+            control.len = len;
+            control.read(&mut empty());
+        }
+        for wrong in [0_usize, 1, 15, 16, 17, 1 << 20, usize::MAX] {
+            control = ControlBuffer { bytes, len: whole };
+            control.bytes[..size_of::<usize>()].copy_from_slice(&wrong.to_ne_bytes());
+            control.read(&mut empty());
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_were_written() {
+        for text in ["192.0.2.1", "2001:db8::1"] {
+            let ip: IpAddr = text.parse().unwrap();
+            let mut address = RawAddress::EMPTY;
+            address.set(Target::Ip(ip, 3));
+            assert_eq!(address.ip(), Some(ip));
+            address.len -= 1;
+            assert_eq!(address.ip(), None, "too short");
+        }
+        let mut address = RawAddress::EMPTY;
+        assert_eq!(address.ip(), None);
+        address.set(Target::Link {
+            interface: 7,
+            protocol: 0x0806,
+            mac: [1, 2, 3, 4, 5, 6],
+        });
+        assert_eq!(address.ip(), None);
+        let expected = [17, 0, 8, 6, 7, 0, 0, 0, 0, 0, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0];
+        assert_eq!(
+            (&address.bytes[..20], address.len),
+            (&expected[..], 20),
+            "on a little-endian machine"
+        );
+    }
+
+    fn written_and_read(control: Control) -> (Option<IpAddr>, Option<u32>, Option<u8>) {
+        let mut buffer = ControlBuffer::EMPTY;
+        buffer.set(control);
+        let mut packet = empty();
+        buffer.read(&mut packet);
+        (packet.destination, packet.interface, packet.hop_limit)
+    }
+
+    fn empty() -> Incoming<'static> {
+        Incoming {
+            bytes: &[],
+            source: None,
+            destination: None,
+            interface: None,
+            hop_limit: None,
+            truncated: false,
+        }
+    }
+}
