@@ -225,10 +225,10 @@ mod tests {
     }
 
     fn options(line: &str) -> Options {
-        match read(line).unwrap() {
-            Invocation::Daemon(options) => *options,
-            other => panic!("{line}: {other:?}"),
-        }
+        let Invocation::Daemon(options) = read(line).unwrap() else {
+            panic!("{line}")
+        };
+        *options
     }
 
     #[test]
@@ -264,8 +264,6 @@ mod tests {
     #[test]
     fn every_value_is_understood_in_its_three_spellings() {
         type Value = fn(&Options) -> Option<String>;
-        let path = |p: &Option<PathBuf>| p.as_ref().map(|p| p.display().to_string());
-        let _ = path;
         let values: [(&str, &str, Value); 8] = [
             ("f", "use-file", |o| o.config_file.clone()),
             ("p", "pid", |o| o.pid_file.as_ref().map(|p| p.display().to_string())),
