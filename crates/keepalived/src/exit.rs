@@ -8,8 +8,6 @@ pub(crate) const FATAL: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
 /// A permission is missing, as for raw sockets.
 pub(crate) const PERMISSION: u8 = 4;
-/// There is no configuration file.
-pub(crate) const NO_CONFIG: u8 = 6;
 /// The loop of a role cannot go on.
 pub(crate) const INTERNAL: u8 = 70;
 /// `-t`: the daemon could not run with this configuration.

@@ -81,7 +81,10 @@ pub(crate) enum DumpKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FromRole {
     /// The configuration of the briefing runs.
-    Ready,
+    Ready {
+        /// The number in the [`Briefing`].
+        generation: u64,
+    },
     /// This configuration runs.
     Reloaded {
         /// The number in [`ToRole::Reload`].

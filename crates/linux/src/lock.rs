@@ -78,8 +78,8 @@ impl LockedFile {
         std::fs::symlink_metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino()))
     }
 
-    /// Removes the file, if the path still leads to it, and gives up the lock.
-    pub fn remove(self) -> Result<(), SysError> {
+    /// Removes the file, if the path still leads to it. The lock is given up when the value is dropped.
+    pub fn remove(&self) -> Result<(), SysError> {
         if !self.is_in_place() {
             return Ok(());
         }

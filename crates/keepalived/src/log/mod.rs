@@ -6,6 +6,8 @@
 
 pub(crate) mod date;
 pub(crate) mod outbox;
+pub(crate) mod syslog;
+pub(crate) mod writer;
 
 use outbox::Outbox;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@
 //! supervisor says so, when the supervisor is gone, or on SIGTERM; all three are [`Order::Stop`]. What a role does
 //! is in its own module.
 
-mod setup;
+pub(crate) mod setup;
 mod vrrp;
 
 use crate::configuration::{Compiled, Model, compile};
@@ -100,6 +100,8 @@ pub(crate) enum Order {
 pub(crate) struct Context {
     /// The configuration to begin with.
     pub(crate) model: Model,
+    /// The number of that configuration, to be named in [`FromRole::Ready`].
+    pub(crate) generation: u64,
     /// Options of the command line.
     pub(crate) options: Options,
     /// Addresses that an earlier run may have left.
@@ -246,6 +248,8 @@ pub(crate) fn run(kind: Kind) -> u8 {
 }
 
 fn start(kind: Kind) -> Result<Context, SysError> {
+    // Started by descriptor, the process is called after its number; the configuration may name it otherwise later.
+    process::set_name(setup::PROCESS_NAME)?;
     let ours = [
         Signal::Term,
         Signal::Int,
@@ -270,6 +274,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
     setup::apply(kind, &model, &briefing.options, &reporter);
     Ok(Context {
         model,
+        generation: briefing.generation,
         options: briefing.options,
         leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
         outbox,

@@ -1,17 +1,19 @@
 //! How a role's process is scheduled and named, from the settings of the configuration.
 
 use super::Kind;
-use crate::configuration::Model;
+use crate::configuration::{Model, process_settings};
 use crate::ipc::Options;
 use crate::log::Reporter;
 use linux::process;
 use linux::sched;
 
+/// The name of a process that the configuration does not name.
+pub(crate) const PROCESS_NAME: &str = "keepalived";
+
 /// Applies the settings to this process. What cannot be done is logged and the role goes on without it.
-pub(crate) fn apply(kind: Kind, _model: &Model, options: &Options, reporter: &Reporter) {
-    let wanted = sched::Scheduling::default();
-    let _ = kind;
-    if let Err(error) = process::set_name("keepalived") {
+pub(crate) fn apply(kind: Kind, model: &Model, options: &Options, reporter: &Reporter) {
+    let wanted = process_settings(model, kind);
+    if let Err(error) = process::set_name(wanted.name.as_deref().unwrap_or(PROCESS_NAME)) {
         reporter.error(error);
     }
     if options.core_files
@@ -19,7 +21,7 @@ pub(crate) fn apply(kind: Kind, _model: &Model, options: &Options, reporter: &Re
     {
         reporter.error(error);
     }
-    for error in sched::apply(&wanted) {
+    for error in sched::apply(&wanted.scheduling) {
         reporter.error(error);
     }
 }
