@@ -5,7 +5,7 @@
 
 use crate::command::{Result, Trouble};
 use crate::journal::{Host, Journal, Seen};
-use crate::netns::Namespace;
+use crate::netns::{Namespace, private_folder};
 use crate::process::Process;
 use nix::sys::signal::Signal;
 use std::fmt;
@@ -114,10 +114,7 @@ pub struct Ended {
 impl Daemon {
     /// A daemon that is not started yet.
     pub fn new(host: &str, namespace: Arc<Namespace>, journal: Arc<Journal>, binary: Binary, conf: &str) -> Result<Daemon> {
-        let folder = tempfile::Builder::new()
-            .prefix("kalab.")
-            .tempdir()
-            .map_err(Trouble::when("cannot make a private folder"))?;
+        let folder = private_folder()?;
         let daemon = Daemon { host: host.into(), namespace, journal, binary, folder, child: None };
         daemon.configure(conf)?;
         Ok(daemon)

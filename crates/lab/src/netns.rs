@@ -6,16 +6,21 @@
 use crate::command::{Result, Trouble, run};
 use crate::process::{self, Process};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Once;
+use tempfile::TempDir;
 
 /// Where `ip netns` keeps its names.
 const NAMES: &str = "/run/netns";
 
 /// Every name begins with this and the process id of the lab that made it.
 const PREFIX: &str = "ka";
+
+/// Private folders are named by the process id as well.
+const FOLDER: &str = "kalab.";
 
 /// A network namespace made by this process; dropping it ends every process inside and removes it.
 #[derive(Debug)]
@@ -105,11 +110,37 @@ impl Drop for Namespace {
     }
 }
 
+/// From now on SIGINT, SIGTERM and SIGHUP remove all namespaces and folders of this process before it ends.
+///
+/// To be called before other threads are started: they inherit that the signals are left to one thread.
+pub fn clean_up_when_interrupted() -> Result<()> {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block().map_err(Trouble::when("cannot block signals"))?;
+    let wait = move || {
+        if let Ok(signal) = signals.wait() {
+            remove_all_of(|pid| pid == std::process::id() as i32);
+            eprintln!("lab: ended by {signal}, all namespaces removed");
+            std::process::exit(128 + signal as i32);
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(Trouble::when("cannot wait for signals"))?;
+    Ok(())
+}
+
+/// A new private folder of this process, removed with it or by [`clean_up_when_interrupted`].
+pub fn private_folder() -> Result<TempDir> {
+    let prefix = format!("{FOLDER}{}.", std::process::id());
+    tempfile::Builder::new().prefix(&prefix).tempdir().map_err(Trouble::when("cannot make a private folder"))
+}
+
 /// Removes what labs left behind that were killed before they could clean up: their process is gone.
 fn remove_abandoned() {
-    let Ok(names) = fs::read_dir(NAMES) else { return };
-    for name in names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
-        if maker(&name).is_none_or(|pid| Process::of(pid).is_some()) {
+    remove_all_of(|pid| Process::of(pid).is_none());
+}
+
+fn remove_all_of(chosen: impl Fn(i32) -> bool) {
+    for name in names_in(Path::new(NAMES)) {
+        if !maker(&name).is_some_and(&chosen) {
             continue;
         }
         // Another lab may be removing it at this moment; then there is nothing left to do here.
@@ -117,6 +148,19 @@ fn remove_abandoned() {
             drop(Namespace { name, handle });
         }
     }
+    for name in names_in(&std::env::temp_dir()) {
+        let pid = name.strip_prefix(FOLDER).and_then(|rest| rest.split_once('.')).and_then(|(pid, _)| pid.parse().ok());
+        if pid.is_some_and(&chosen)
+            && let Err(error) = fs::remove_dir_all(std::env::temp_dir().join(&name))
+        {
+            eprintln!("lab: folder {name} is left over: {error}");
+        }
+    }
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
 /// The process that made a namespace, told from its name; `None` for names that are not the lab's.
