@@ -34,7 +34,10 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the lab watches real daemons: it is where real time is looked at")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the lab watches real daemons: it is where real time is looked at"
+)]
 fn wall_time() -> SystemTime {
     SystemTime::now()
 }

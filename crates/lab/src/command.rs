@@ -63,7 +63,10 @@ mod tests {
     #[test]
     fn a_program_that_fails_is_trouble_with_its_own_words() {
         let trouble = run("ls", &["/does-not-exist"], "").unwrap_err().to_string();
-        assert!(trouble.contains("ls /does-not-exist") && trouble.contains("No such file"), "{trouble}");
+        assert!(
+            trouble.contains("ls /does-not-exist") && trouble.contains("No such file"),
+            "{trouble}"
+        );
     }
 
     #[test]

@@ -61,15 +61,24 @@ impl Binary {
             Some(path) => PathBuf::from(path),
             None => built().ok_or_else(|| Trouble::new("no keepalived is built here (try `make build`)"))?,
         };
-        let path = path.canonicalize().map_err(Trouble::when(format!("no daemon at {}", path.display())))?;
+        let path = path
+            .canonicalize()
+            .map_err(Trouble::when(format!("no daemon at {}", path.display())))?;
         // For comparison the original can stand in for ours; it keeps its quirks then.
-        let make = if Path::new(UPSTREAM).canonicalize().is_ok_and(|its| its == path) { Make::Upstream } else { Make::Ours };
+        let make = if Path::new(UPSTREAM).canonicalize().is_ok_and(|its| its == path) {
+            Make::Upstream
+        } else {
+            Make::Ours
+        };
         Ok(Binary { path, make })
     }
 
     /// The original, if the package is installed.
     pub fn upstream() -> Option<Binary> {
-        Path::new(UPSTREAM).exists().then(|| Binary { path: UPSTREAM.into(), make: Make::Upstream })
+        Path::new(UPSTREAM).exists().then(|| Binary {
+            path: UPSTREAM.into(),
+            make: Make::Upstream,
+        })
     }
 
     /// The first line of what `-v` says.
@@ -80,7 +89,11 @@ impl Binary {
             .output()
             .map_err(Trouble::when(format!("cannot run {}", self.path.display())))?;
         let said = [output.stderr, output.stdout].concat();
-        Ok(String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned())
+        Ok(String::from_utf8_lossy(&said)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned())
     }
 }
 
@@ -88,7 +101,10 @@ impl Binary {
 fn built() -> Option<PathBuf> {
     let me = std::env::current_exe().ok()?;
     let target = me.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists())?;
-    ["release", "debug"].iter().map(|profile| target.join(profile).join("keepalived")).find(|path| path.exists())
+    ["release", "debug"]
+        .iter()
+        .map(|profile| target.join(profile).join("keepalived"))
+        .find(|path| path.exists())
 }
 
 /// A daemon on a host, running or not. Its configuration and pid files stay for the next start.
@@ -113,9 +129,22 @@ pub struct Ended {
 
 impl Daemon {
     /// A daemon that is not started yet.
-    pub fn new(host: &str, namespace: Arc<Namespace>, journal: Arc<Journal>, binary: Binary, conf: &str) -> Result<Daemon> {
+    pub fn new(
+        host: &str,
+        namespace: Arc<Namespace>,
+        journal: Arc<Journal>,
+        binary: Binary,
+        conf: &str,
+    ) -> Result<Daemon> {
         let folder = private_folder()?;
-        let daemon = Daemon { host: host.into(), namespace, journal, binary, folder, child: None };
+        let daemon = Daemon {
+            host: host.into(),
+            namespace,
+            journal,
+            binary,
+            folder,
+            child: None,
+        };
         daemon.configure(conf)?;
         Ok(daemon)
     }
@@ -153,12 +182,19 @@ impl Daemon {
         let (reader, writer) = std::io::pipe().map_err(Trouble::when("cannot make a pipe"))?;
         let second = writer.try_clone().map_err(Trouble::when("cannot share a pipe"))?;
         let mut command = Command::new(&self.binary.path);
-        command.args(["-n", "-l", "-D", "-G", "-f"]).arg(self.file("keepalived.conf"));
+        command
+            .args(["-n", "-l", "-D", "-G", "-f"])
+            .arg(self.file("keepalived.conf"));
         for (option, name) in PID_FILES {
             command.arg(option).arg(self.file(name));
         }
         // A group of its own: what is meant for the lab's terminal is not meant for the daemon.
-        command.stdin(Stdio::null()).stdout(writer).stderr(second).process_group(0).current_dir(self.folder.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(second)
+            .process_group(0)
+            .current_dir(self.folder.path());
         self.note(format!("start {} ({})", self.binary.path.display(), self.binary.make));
         let child = self.namespace.inside(move || command.spawn())?;
         let child = child.map_err(Trouble::when(format!("cannot start {}", self.binary.path.display())))?;
@@ -173,14 +209,20 @@ impl Daemon {
 
     /// The supervisor's process.
     pub fn supervisor(&self) -> Result<Process> {
-        let child = self.child.as_ref().ok_or_else(|| Trouble::new(format!("no daemon runs on {}", self.host)))?;
+        let child = self
+            .child
+            .as_ref()
+            .ok_or_else(|| Trouble::new(format!("no daemon runs on {}", self.host)))?;
         Process::of(child.id() as i32).ok_or_else(|| Trouble::new(format!("the daemon on {} has gone", self.host)))
     }
 
     /// The process named by the vrrp pid file, which must be a living child of the supervisor.
     pub fn vrrp_role(&self) -> Result<Process> {
         let text = fs::read_to_string(self.file(VRRP_PID)).map_err(Trouble::when("no pid file of the vrrp role"))?;
-        let pid = text.trim().parse().map_err(Trouble::when(format!("pid file says {text:?}")))?;
+        let pid = text
+            .trim()
+            .parse()
+            .map_err(Trouble::when(format!("pid file says {text:?}")))?;
         let family = self.supervisor()?.descendants();
         let found = family.into_iter().find(|process| process.pid == pid);
         found.ok_or_else(|| Trouble::new(format!("process {pid} of the pid file is no child of the supervisor")))
@@ -223,7 +265,10 @@ impl Daemon {
     /// Waits until the supervisor has ended, at most [`PATIENCE`].
     pub fn wait(&mut self) -> Result<Ended> {
         let from = self.journal.clock.now();
-        let mut child = self.child.take().ok_or_else(|| Trouble::new(format!("no daemon runs on {}", self.host)))?;
+        let mut child = self
+            .child
+            .take()
+            .ok_or_else(|| Trouble::new(format!("no daemon runs on {}", self.host)))?;
         loop {
             let took = self.journal.clock.now().saturating_sub(from);
             if let Some(status) = child.try_wait().map_err(Trouble::when("cannot wait for the daemon"))? {
@@ -290,8 +335,12 @@ impl Drop for Daemon {
 
 const VRRP_PID: &str = "vrrp.pid";
 
-const PID_FILES: [(&str, &str); 4] =
-    [("-p", "keepalived.pid"), ("-r", VRRP_PID), ("-c", "checkers.pid"), ("-b", "bfd.pid")];
+const PID_FILES: [(&str, &str); 4] = [
+    ("-p", "keepalived.pid"),
+    ("-r", VRRP_PID),
+    ("-c", "checkers.pid"),
+    ("-b", "bfd.pid"),
+];
 
 /// Ends when the last process that holds the pipe has ended.
 fn follow_log(reader: PipeReader, host: &Host, journal: &Journal) {

@@ -55,7 +55,9 @@ pub fn read(bytes: &[u8]) -> Option<Frame> {
 }
 
 fn ipv4(packet: &[u8]) -> Option<Frame> {
-    let &[first, _, _, _, _, _, _, _, _, protocol, _, _, a, b, c, d, ..] = packet else { return None };
+    let &[first, _, _, _, _, _, _, _, _, protocol, _, _, a, b, c, d, ..] = packet else {
+        return None;
+    };
     let payload = packet.get(usize::from(first & 15) * 4..)?;
     let source = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
     match protocol {
@@ -76,7 +78,9 @@ fn ipv6(packet: &[u8]) -> Option<Frame> {
         // An answer to a solicitation goes to the one who asked; an announcement to everybody.
         (58, Some(136)) if multicast => {
             let target = Ipv6Addr::from(*payload.get(8..)?.first_chunk::<16>()?);
-            Some(Frame::Announcement { address: IpAddr::V6(target) })
+            Some(Frame::Announcement {
+                address: IpAddr::V6(target),
+            })
         }
         (58, _) => echo_reply(payload, 129, source),
         _ => None,
@@ -86,11 +90,15 @@ fn ipv6(packet: &[u8]) -> Option<Frame> {
 fn arp(packet: &[u8]) -> Option<Frame> {
     let sender = Ipv4Addr::from(*packet.get(14..)?.first_chunk::<4>()?);
     let target = Ipv4Addr::from(*packet.get(24..)?.first_chunk::<4>()?);
-    (sender == target && !sender.is_unspecified()).then_some(Frame::Announcement { address: IpAddr::V4(sender) })
+    (sender == target && !sender.is_unspecified()).then_some(Frame::Announcement {
+        address: IpAddr::V4(sender),
+    })
 }
 
 fn advert(payload: &[u8], source: IpAddr, authenticated: bool) -> Option<Frame> {
-    let &[kind, vrid, priority, _, high, low, ..] = payload else { return None };
+    let &[kind, vrid, priority, _, high, low, ..] = payload else {
+        return None;
+    };
     if kind & 15 != 1 {
         return None;
     }
@@ -99,12 +107,24 @@ fn advert(payload: &[u8], source: IpAddr, authenticated: bool) -> Option<Frame> 
         2 => Duration::from_secs(u64::from(low)),
         _ => Duration::from_millis(10 * u64::from(u16::from_be_bytes([high & 15, low]))),
     };
-    Some(Frame::Advert(Advert { version, vrid, priority, interval, source, authenticated }))
+    Some(Frame::Advert(Advert {
+        version,
+        vrid,
+        priority,
+        interval,
+        source,
+        authenticated,
+    }))
 }
 
 fn echo_reply(payload: &[u8], kind: u8, from: IpAddr) -> Option<Frame> {
-    let &[first, _, _, _, _, _, high, low, ..] = payload else { return None };
-    (first == kind).then_some(Frame::EchoReply { from, sequence: u16::from_be_bytes([high, low]) })
+    let &[first, _, _, _, _, _, high, low, ..] = payload else {
+        return None;
+    };
+    (first == kind).then_some(Frame::EchoReply {
+        from,
+        sequence: u16::from_be_bytes([high, low]),
+    })
 }
 
 #[cfg(test)]
@@ -114,13 +134,19 @@ mod tests {
     #[test]
     fn a_version_2_advert_is_read_with_its_interval_in_seconds() {
         let frame = ethernet(0x0800, &ipv4_packet(112, &[0x21, 50, 70, 3, 1, 1, 0, 0, 10, 0, 0, 10]));
-        assert_eq!(read(&frame), Some(Frame::Advert(expected(2, Duration::from_secs(1), false))));
+        assert_eq!(
+            read(&frame),
+            Some(Frame::Advert(expected(2, Duration::from_secs(1), false)))
+        );
     }
 
     #[test]
     fn a_version_3_advert_is_read_with_its_interval_in_centiseconds() {
         let frame = ethernet(0x0800, &ipv4_packet(112, &[0x31, 50, 70, 3, 0x0f, 0xff, 0, 0]));
-        assert_eq!(read(&frame), Some(Frame::Advert(expected(3, Duration::from_millis(40_950), false))));
+        assert_eq!(
+            read(&frame),
+            Some(Frame::Advert(expected(3, Duration::from_millis(40_950), false)))
+        );
     }
 
     #[test]
@@ -129,13 +155,22 @@ mod tests {
         payload.resize(24, 0);
         payload.extend([0x21, 50, 70, 1, 2, 1, 0, 0]);
         let frame = ethernet(0x0800, &ipv4_packet(51, &payload));
-        assert_eq!(read(&frame), Some(Frame::Advert(expected(2, Duration::from_secs(1), true))));
+        assert_eq!(
+            read(&frame),
+            Some(Frame::Advert(expected(2, Duration::from_secs(1), true)))
+        );
     }
 
     #[test]
     fn a_gratuitous_arp_is_an_announcement_and_a_question_is_not() {
         let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1];
-        packet.extend([2; 6].iter().chain(&[10, 0, 0, 10]).chain(&[0; 6]).chain(&[10, 0, 0, 10]));
+        packet.extend(
+            [2; 6]
+                .iter()
+                .chain(&[10, 0, 0, 10])
+                .chain(&[0; 6])
+                .chain(&[10, 0, 0, 10]),
+        );
         let address = "10.0.0.10".parse().unwrap();
         assert_eq!(read(&ethernet(0x0806, &packet)), Some(Frame::Announcement { address }));
         packet[27] = 11;
@@ -177,7 +212,14 @@ mod tests {
 
     fn expected(version: u8, interval: Duration, authenticated: bool) -> Advert {
         let source = "10.0.0.1".parse().unwrap();
-        Advert { version, vrid: 50, priority: 70, interval, source, authenticated }
+        Advert {
+            version,
+            vrid: 50,
+            priority: 70,
+            interval,
+            source,
+            authenticated,
+        }
     }
 
     fn ethernet(kind: u16, body: &[u8]) -> Vec<u8> {
@@ -188,7 +230,9 @@ mod tests {
     }
 
     fn ipv4_packet(protocol: u8, payload: &[u8]) -> Vec<u8> {
-        let mut packet = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, protocol, 0, 0, 10, 0, 0, 1, 224, 0, 0, 18];
+        let mut packet = vec![
+            0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, protocol, 0, 0, 10, 0, 0, 1, 224, 0, 0, 18,
+        ];
         packet.extend(payload);
         packet
     }

@@ -52,7 +52,11 @@ impl fmt::Display for Seen {
             Seen::Advert(advert) => {
                 let ah = if advert.authenticated { " in AH" } else { "" };
                 let (version, vrid, priority) = (advert.version, advert.vrid, advert.priority);
-                write!(f, "advert v{version} vrid {vrid} priority {priority} from {}{ah}", advert.source)
+                write!(
+                    f,
+                    "advert v{version} vrid {vrid} priority {priority} from {}{ah}",
+                    advert.source
+                )
             }
             Seen::Announcement(address) => write!(f, "announces {address}"),
             Seen::Answers(address) => write!(f, "answers the client for {address}"),
@@ -87,7 +91,9 @@ impl Picture {
 
     /// Whether a kernel has an address, on whichever interface.
     pub fn has_address(&self, host: &str, address: IpAddr) -> bool {
-        self.addresses.get(host).is_some_and(|all| all.iter().any(|(_, one)| *one == address))
+        self.addresses
+            .get(host)
+            .is_some_and(|all| all.iter().any(|(_, one)| *one == address))
     }
 
     /// All addresses of a host as `address on interface`.
@@ -107,10 +113,16 @@ impl Picture {
                 self.adverts.insert((host, advert.vrid), (entry.at, advert.priority));
             }
             Seen::AddressAdded(interface, address) => {
-                self.addresses.entry(host).or_default().insert((interface.clone(), *address));
+                self.addresses
+                    .entry(host)
+                    .or_default()
+                    .insert((interface.clone(), *address));
             }
             Seen::AddressRemoved(interface, address) => {
-                self.addresses.entry(host).or_default().remove(&(interface.clone(), *address));
+                self.addresses
+                    .entry(host)
+                    .or_default()
+                    .remove(&(interface.clone(), *address));
             }
             Seen::Announcement(_) | Seen::Answers(_) | Seen::Log(_) | Seen::Act(_) | Seen::Noted(_) => {}
         }
@@ -136,12 +148,20 @@ impl Journal {
     /// An empty journal on a new time line.
     pub fn start() -> Arc<Journal> {
         let (inner, news) = (Mutex::default(), Condvar::new());
-        Arc::new(Journal { clock: Clock::start(), inner, news })
+        Arc::new(Journal {
+            clock: Clock::start(),
+            inner,
+            news,
+        })
     }
 
     /// Adds what was seen at a time.
     pub fn record(&self, at: Duration, host: &Host, what: Seen) {
-        let entry = Entry { at, host: host.clone(), what };
+        let entry = Entry {
+            at,
+            host: host.clone(),
+            what,
+        };
         let mut inner = self.lock();
         inner.picture.take(&entry);
         inner.entries.push(entry);
@@ -158,7 +178,11 @@ impl Journal {
         let mut inner = self.lock();
         let before = inner.picture.answers.insert(address, (host.clone(), at));
         if before.is_none_or(|(last, _)| last != *host) {
-            inner.entries.push(Entry { at, host: host.clone(), what: Seen::Answers(address) });
+            inner.entries.push(Entry {
+                at,
+                host: host.clone(),
+                what: Seen::Answers(address),
+            });
         }
         self.news.notify_all();
     }
@@ -186,17 +210,15 @@ impl Journal {
             }
             let left = deadline.checked_sub(now).filter(|left| !left.is_zero())?;
             let patience = left.min(LONGEST_NAP);
-            (inner, _) = self.news.wait_timeout(inner, patience).unwrap_or_else(PoisonError::into_inner);
+            (inner, _) = self
+                .news
+                .wait_timeout(inner, patience)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Waits for an entry not older than `since`, at most until `deadline`.
-    pub fn wait_entry(
-        &self,
-        since: Duration,
-        deadline: Duration,
-        wanted: impl Fn(&Entry) -> bool,
-    ) -> Option<Entry> {
+    pub fn wait_entry(&self, since: Duration, deadline: Duration, wanted: impl Fn(&Entry) -> bool) -> Option<Entry> {
         let mut inner = self.lock();
         let mut read = 0;
         loop {
@@ -206,7 +228,10 @@ impl Journal {
             }
             read = inner.entries.len();
             let left = deadline.checked_sub(self.clock.now()).filter(|left| !left.is_zero())?;
-            (inner, _) = self.news.wait_timeout(inner, left.min(LONGEST_NAP)).unwrap_or_else(PoisonError::into_inner);
+            (inner, _) = self
+                .news
+                .wait_timeout(inner, left.min(LONGEST_NAP))
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -255,7 +280,12 @@ fn flush(text: &mut String, repeats: &mut BTreeMap<Host, (Advert, usize, Duratio
     if let Some((advert, count, last)) = repeats.remove(host)
         && count > 0
     {
-        line(text, last, host, &format_args!("{} (the last of {count} more)", Seen::Advert(advert)));
+        line(
+            text,
+            last,
+            host,
+            &format_args!("{} (the last of {count} more)", Seen::Advert(advert)),
+        );
     }
 }
 
@@ -296,7 +326,9 @@ mod tests {
         let a = Host::from("a");
         let at = std::thread::scope(|scope| {
             scope.spawn(|| journal.record_now(&a, Seen::Advert(advert(9))));
-            journal.wait(Duration::from_secs(20), |picture, _| picture.last_claim("a", 7).is_some())
+            journal.wait(Duration::from_secs(20), |picture, _| {
+                picture.last_claim("a", 7).is_some()
+            })
         });
         assert!(at.is_some());
         assert_eq!(journal.wait(Duration::ZERO, |_, _| false), None);
@@ -313,11 +345,21 @@ mod tests {
         let text = journal.timeline();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("the last of 3 more"), "{text}");
-        assert!(text.starts_with("  1.000000  a    advert v3 vrid 7 priority 9"), "{text}");
+        assert!(
+            text.starts_with("  1.000000  a    advert v3 vrid 7 priority 9"),
+            "{text}"
+        );
     }
 
     fn advert(priority: u8) -> Advert {
         let (interval, source) = (Duration::from_secs(1), "10.0.0.1".parse().unwrap());
-        Advert { version: 3, vrid: 7, priority, interval, source, authenticated: false }
+        Advert {
+            version: 3,
+            vrid: 7,
+            priority,
+            interval,
+            source,
+            authenticated: false,
+        }
     }
 }

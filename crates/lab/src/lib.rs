@@ -9,6 +9,7 @@
 //! sent outside them.
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod clock;
 pub mod command;
 pub mod daemon;

@@ -36,8 +36,8 @@ impl Namespace {
         ABANDONED.call_once(remove_abandoned);
         let name = format!("{PREFIX}{}x{part}", std::process::id());
         run("ip", &["netns", "add", &name], "")?;
-        let handle = File::open(format!("{NAMES}/{name}"))
-            .map_err(Trouble::when(format!("cannot open namespace {name}")))?;
+        let handle =
+            File::open(format!("{NAMES}/{name}")).map_err(Trouble::when(format!("cannot open namespace {name}")))?;
         let namespace = Namespace { name, handle };
         namespace.ip(&["link set lo up"])?;
         Ok(namespace)
@@ -87,12 +87,18 @@ impl Namespace {
 
     /// Every process inside, whoever its parent is.
     pub fn processes(&self) -> Vec<Process> {
-        let Ok(ours) = self.handle.metadata() else { return Vec::new() };
+        let Ok(ours) = self.handle.metadata() else {
+            return Vec::new();
+        };
         let me = std::process::id() as i32;
         let inside = |pid: &i32| {
             *pid != me && fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|its| its.ino() == ours.ino())
         };
-        process::all().into_iter().filter(inside).filter_map(Process::of).collect()
+        process::all()
+            .into_iter()
+            .filter(inside)
+            .filter_map(Process::of)
+            .collect()
     }
 }
 
@@ -123,14 +129,20 @@ pub fn clean_up_when_interrupted() -> Result<()> {
             std::process::exit(128 + signal as i32);
         }
     };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(Trouble::when("cannot wait for signals"))?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(wait)
+        .map_err(Trouble::when("cannot wait for signals"))?;
     Ok(())
 }
 
 /// A new private folder of this process, removed with it or by [`clean_up_when_interrupted`].
 pub fn private_folder() -> Result<TempDir> {
     let prefix = format!("{FOLDER}{}.", std::process::id());
-    tempfile::Builder::new().prefix(&prefix).tempdir().map_err(Trouble::when("cannot make a private folder"))
+    tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir()
+        .map_err(Trouble::when("cannot make a private folder"))
 }
 
 /// Removes what labs left behind that were killed before they could clean up: their process is gone.
@@ -149,7 +161,10 @@ fn remove_all_of(chosen: impl Fn(i32) -> bool) {
         }
     }
     for name in names_in(&std::env::temp_dir()) {
-        let pid = name.strip_prefix(FOLDER).and_then(|rest| rest.split_once('.')).and_then(|(pid, _)| pid.parse().ok());
+        let pid = name
+            .strip_prefix(FOLDER)
+            .and_then(|rest| rest.split_once('.'))
+            .and_then(|(pid, _)| pid.parse().ok());
         if pid.is_some_and(&chosen)
             && let Err(error) = fs::remove_dir_all(std::env::temp_dir().join(&name))
         {
@@ -159,8 +174,12 @@ fn remove_all_of(chosen: impl Fn(i32) -> bool) {
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect()
 }
 
 /// The process that made a namespace, told from its name; `None` for names that are not the lab's.
@@ -186,7 +205,10 @@ mod tests {
     fn a_namespace_takes_its_processes_with_it() {
         let namespace = Namespace::create("t1").unwrap();
         let path = format!("{NAMES}/{}", namespace.name());
-        let mut child = namespace.inside(|| Command::new("sleep").arg("60").stdin(Stdio::null()).spawn()).unwrap().unwrap();
+        let mut child = namespace
+            .inside(|| Command::new("sleep").arg("60").stdin(Stdio::null()).spawn())
+            .unwrap()
+            .unwrap();
         let process = Process::of(child.id() as i32).unwrap();
         assert_eq!(namespace.processes(), [process]);
         drop(namespace);

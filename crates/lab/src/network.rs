@@ -70,7 +70,10 @@ impl Network {
         for (host, namespace) in &hosts {
             let mut interfaces = BTreeMap::new();
             for cable in wiring.cables.iter().filter(|cable| cable.host == *host) {
-                interfaces.insert(number_of(namespace, &cable.plan.interface)?, cable.plan.interface.clone());
+                interfaces.insert(
+                    number_of(namespace, &cable.plan.interface)?,
+                    cable.plan.interface.clone(),
+                );
             }
             ears.push(Ear::open(host.clone(), namespace, interfaces)?);
         }
@@ -78,7 +81,14 @@ impl Network {
         for cable in &wiring.cables {
             namespace_of(&hosts, &cable.host)?.ip(&cable.addressing())?;
         }
-        Ok(Network { journal, watch, hosts, switch, ports, faults: Faults::default() })
+        Ok(Network {
+            journal,
+            watch,
+            hosts,
+            switch,
+            ports,
+            faults: Faults::default(),
+        })
     }
 
     /// The namespace of a host.
@@ -89,7 +99,10 @@ impl Network {
     /// Cuts all cables of a host (`false`) or mends them (`true`): its interfaces lose or regain their carrier.
     pub fn carrier(&mut self, host: &str, on: bool) -> Result<()> {
         let state = if on { "up" } else { "down" };
-        let ports = self.ports.get(host).ok_or_else(|| Trouble::new(format!("no host {host}")))?;
+        let ports = self
+            .ports
+            .get(host)
+            .ok_or_else(|| Trouble::new(format!("no host {host}")))?;
         let commands: Vec<String> = ports.iter().map(|port| format!("link set {port} {state}")).collect();
         self.switch.ip(&commands)
     }
@@ -177,7 +190,10 @@ struct Cable<'a> {
 
 impl<'a> Wiring<'a> {
     fn of(plan: &'a [HostPlan]) -> Wiring<'a> {
-        let mut wiring = Wiring { segments: Vec::new(), cables: Vec::new() };
+        let mut wiring = Wiring {
+            segments: Vec::new(),
+            cables: Vec::new(),
+        };
         for (nth, host) in plan.iter().enumerate() {
             for port in &host.ports {
                 let known = wiring.segments.iter().position(|segment| *segment == port.segment);
@@ -200,13 +216,17 @@ impl<'a> Wiring<'a> {
         let mut commands = Vec::new();
         for nth in 0..self.segments.len() {
             let name = bridge(nth);
-            commands.push(format!("link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"));
+            commands.push(format!(
+                "link add {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+            ));
             commands.push(format!("link set {name} up"));
         }
         for cable in &self.cables {
             let (port, interface) = (&cable.port, &cable.plan.interface);
             let namespace = namespace_of(hosts, &cable.host)?.name();
-            commands.push(format!("link add {port} type veth peer name {interface} netns {namespace}"));
+            commands.push(format!(
+                "link add {port} type veth peer name {interface} netns {namespace}"
+            ));
             commands.push(format!("link set {port} master {} up", cable.bridge));
         }
         Ok(commands)
@@ -252,7 +272,11 @@ mod tests {
     #[test]
     fn a_one_way_partition_drops_one_direction_only() {
         let blocked = BTreeSet::from([(Host::from("a"), Host::from("b"))]);
-        let rules = Faults { blocked, ..Faults::default() }.rules(&ports());
+        let rules = Faults {
+            blocked,
+            ..Faults::default()
+        }
+        .rules(&ports());
         assert!(rules.contains("iifname p0s0 oifname p1s0 drop"), "{rules}");
         assert!(!rules.contains("iifname p1s0"), "{rules}");
     }
@@ -264,10 +288,16 @@ mod tests {
         network.faults(|faults| faults.silenced.insert("a".into())).unwrap();
         network.faults(|faults| *faults = Faults::default()).unwrap();
         assert!(!network.is_faulty());
-        network.host("b").unwrap().ip(&["addr add 10.0.0.77/32 dev eth0", "addr add fd00::77/64 dev eth0"]).unwrap();
+        network
+            .host("b")
+            .unwrap()
+            .ip(&["addr add 10.0.0.77/32 dev eth0", "addr add fd00::77/64 dev eth0"])
+            .unwrap();
         let deadline = network.journal.clock.now() + Duration::from_secs(10);
         let both = network.journal.wait(deadline, |picture, _| {
-            ["10.0.0.77", "fd00::77"].iter().all(|one| picture.has_address("b", one.parse().unwrap()))
+            ["10.0.0.77", "fd00::77"]
+                .iter()
+                .all(|one| picture.has_address("b", one.parse().unwrap()))
         });
         assert!(both.is_some(), "{}", network.journal.timeline());
         assert!(network.journal.picture().has_address("a", "10.0.0.1".parse().unwrap()));
@@ -280,7 +310,14 @@ mod tests {
 
     fn host(name: &str, number: u8) -> HostPlan {
         let addresses = vec![format!("10.0.0.{number}/24")];
-        let port = PortPlan { segment: "lan".into(), interface: "eth0".into(), addresses };
-        HostPlan { name: name.into(), ports: vec![port] }
+        let port = PortPlan {
+            segment: "lan".into(),
+            interface: "eth0".into(),
+            addresses,
+        };
+        HostPlan {
+            name: name.into(),
+            ports: vec![port],
+        }
     }
 }

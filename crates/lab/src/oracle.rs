@@ -45,7 +45,11 @@ pub struct TwoMasters {
 impl fmt::Display for TwoMasters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (from, to) = (self.from.as_secs_f64(), self.to.as_secs_f64());
-        write!(f, "{} and {} were masters at once from {from:.3} s to {to:.3} s", self.one, self.other)
+        write!(
+            f,
+            "{} and {} were masters at once from {from:.3} s to {to:.3} s",
+            self.one, self.other
+        )
     }
 }
 
@@ -64,7 +68,14 @@ pub fn spans(claims: &[Claim], gap: Duration) -> Vec<Span> {
         });
         if claim.priority > 0 {
             let from = continued.map_or(claim.at, |span| span.from);
-            open.insert(&claim.host, Span { from, to: claim.at, host: claim.host.clone() });
+            open.insert(
+                &claim.host,
+                Span {
+                    from,
+                    to: claim.at,
+                    host: claim.host.clone(),
+                },
+            );
         }
     }
     done.extend(open.into_values());
@@ -84,7 +95,12 @@ pub fn two_masters(spans: &[Span], limit: Duration, disturbed: &[(Duration, Dura
             }
             for (from, to) in quiet(from, to, disturbed) {
                 if to - from > limit {
-                    found.push(TwoMasters { one: one.host.clone(), other: other.host.clone(), from, to });
+                    found.push(TwoMasters {
+                        one: one.host.clone(),
+                        other: other.host.clone(),
+                        from,
+                        to,
+                    });
                 }
             }
         }
@@ -94,8 +110,15 @@ pub fn two_masters(spans: &[Span], limit: Duration, disturbed: &[(Duration, Dura
 
 /// The longest time without an advert inside one stretch of mastership of `host`, and when it began.
 pub fn longest_gap(claims: &[Claim], host: &str) -> Option<(Duration, Duration)> {
-    let at: Vec<Duration> = claims.iter().filter(|claim| claim.host == host).map(|claim| claim.at).collect();
-    at.iter().zip(at.iter().skip(1)).map(|(a, b)| (b.saturating_sub(*a), *a)).max()
+    let at: Vec<Duration> = claims
+        .iter()
+        .filter(|claim| claim.host == host)
+        .map(|claim| claim.at)
+        .collect();
+    at.iter()
+        .zip(at.iter().skip(1))
+        .map(|(a, b)| (b.saturating_sub(*a), *a))
+        .max()
 }
 
 /// What is left of a stretch when the disturbed times are cut out.
@@ -117,23 +140,44 @@ mod tests {
 
     #[test]
     fn two_routers_that_advertise_side_by_side_are_two_masters() {
-        let claims = [claim(1, "a", 9), claim(2, "b", 9), claim(3, "a", 9), claim(4, "b", 9), claim(5, "a", 9)];
+        let claims = [
+            claim(1, "a", 9),
+            claim(2, "b", 9),
+            claim(3, "a", 9),
+            claim(4, "b", 9),
+            claim(5, "a", 9),
+        ];
         let found = two_masters(&spans(&claims, secs(2)), secs(1), &[]);
-        let expected = TwoMasters { one: "a".into(), other: "b".into(), from: secs(2), to: secs(4) };
+        let expected = TwoMasters {
+            one: "a".into(),
+            other: "b".into(),
+            from: secs(2),
+            to: secs(4),
+        };
         assert_eq!(found, [expected]);
         assert_eq!(two_masters(&spans(&claims, secs(2)), secs(2), &[]), []);
     }
 
     #[test]
     fn a_take_over_after_silence_is_one_master_at_a_time() {
-        let claims = [claim(1, "a", 9), claim(2, "a", 9), claim(6, "b", 9), claim(7, "b", 9), claim(8, "a", 9)];
+        let claims = [
+            claim(1, "a", 9),
+            claim(2, "a", 9),
+            claim(6, "b", 9),
+            claim(7, "b", 9),
+            claim(8, "a", 9),
+        ];
         assert_eq!(two_masters(&spans(&claims, secs(2)), Duration::ZERO, &[]), []);
     }
 
     #[test]
     fn a_router_that_resigned_is_no_master_until_it_claims_again() {
         let claims = [claim(1, "a", 9), claim(2, "a", 0), claim(3, "a", 9)];
-        let expected = [(1, 1), (3, 3)].map(|(from, to)| Span { from: secs(from), to: secs(to), host: "a".into() });
+        let expected = [(1, 1), (3, 3)].map(|(from, to)| Span {
+            from: secs(from),
+            to: secs(to),
+            host: "a".into(),
+        });
         assert_eq!(spans(&claims, secs(2)), expected);
     }
 
@@ -143,18 +187,31 @@ mod tests {
         let spans = spans(&claims, secs(2));
         assert_eq!(two_masters(&spans, secs(2), &[(secs(0), secs(18))]), []);
         let found = two_masters(&spans, secs(2), &[(secs(0), secs(10))]);
-        assert_eq!(found.iter().map(|two| (two.from, two.to)).collect::<Vec<_>>(), [(secs(10), secs(19))]);
+        assert_eq!(
+            found.iter().map(|two| (two.from, two.to)).collect::<Vec<_>>(),
+            [(secs(10), secs(19))]
+        );
     }
 
     #[test]
     fn the_longest_gap_is_found_with_its_place() {
-        let claims = [claim(1, "a", 9), claim(2, "b", 9), claim(3, "a", 9), claim(7, "a", 9), claim(8, "a", 9)];
+        let claims = [
+            claim(1, "a", 9),
+            claim(2, "b", 9),
+            claim(3, "a", 9),
+            claim(7, "a", 9),
+            claim(8, "a", 9),
+        ];
         assert_eq!(longest_gap(&claims, "a"), Some((secs(4), secs(3))));
         assert_eq!(longest_gap(&claims, "b"), None);
     }
 
     fn claim(at: u64, host: &str, priority: u8) -> Claim {
-        Claim { at: secs(at), host: host.into(), priority }
+        Claim {
+            at: secs(at),
+            host: host.into(),
+            priority,
+        }
     }
 
     fn secs(n: u64) -> Duration {

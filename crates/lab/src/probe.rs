@@ -57,14 +57,25 @@ impl Answers {
 impl Prober {
     /// Begins to ask `address` from the host behind `namespace`, once every `period`.
     pub fn start(namespace: &Namespace, address: IpAddr, period: Duration, clock: Clock) -> Result<Prober> {
-        let socket = namespace.inside(|| open(address))?.map_err(Trouble::when("cannot open a probe socket"))?;
+        let socket = namespace
+            .inside(|| open(address))?
+            .map_err(Trouble::when("cannot open a probe socket"))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let probe = Probe { socket, address, period, clock, stop: stop.clone() };
+        let probe = Probe {
+            socket,
+            address,
+            period,
+            clock,
+            stop: stop.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("prober".into())
             .spawn(move || probe.run())
             .map_err(Trouble::when("cannot start the prober"))?;
-        Ok(Prober { stop, thread: Some(thread) })
+        Ok(Prober {
+            stop,
+            thread: Some(thread),
+        })
     }
 
     /// Ends asking; what was answered.
@@ -158,7 +169,9 @@ impl Probe {
             }
             IpAddr::V6(_) => (129, packet),
         };
-        let &[first, _, _, _, high, low, ..] = message else { return false };
+        let &[first, _, _, _, high, low, ..] = message else {
+            return false;
+        };
         first == kind && u16::from_be_bytes([high, low]) == IDENTIFIER
     }
 }
@@ -190,7 +203,10 @@ mod tests {
     #[test]
     fn the_words_of_an_echo_request_sum_up_to_all_ones() {
         let bytes = request(8, 0xfffe);
-        let mut sum: u32 = bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        let mut sum: u32 = bytes
+            .chunks(2)
+            .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+            .sum();
         sum = (sum & 0xffff) + (sum >> 16);
         assert_eq!(sum, 0xffff);
     }
@@ -204,7 +220,10 @@ mod tests {
             let prober = Prober::start(&namespace, address, Duration::from_millis(1), clock).unwrap();
             std::thread::sleep(Duration::from_millis(100));
             let answers = prober.finish().unwrap();
-            assert!(!answers.at.is_empty() && answers.at.len() <= answers.asked, "{address}: {answers:?}");
+            assert!(
+                !answers.at.is_empty() && answers.at.len() <= answers.asked,
+                "{address}: {answers:?}"
+            );
         }
     }
 }

@@ -29,7 +29,10 @@ impl Process {
     /// The process that now has this number.
     pub fn of(pid: i32) -> Option<Process> {
         let stat = read_stat(pid)?;
-        Some(Process { pid, started: stat.started })
+        Some(Process {
+            pid,
+            started: stat.started,
+        })
     }
 
     /// Whether it still runs. A zombie does not.
@@ -52,7 +55,10 @@ impl Process {
         let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();
         for pid in all() {
             if let Some(stat) = read_stat(pid).filter(|stat| stat.state != b'Z') {
-                children.entry(stat.parent).or_default().push(Process { pid, started: stat.started });
+                children.entry(stat.parent).or_default().push(Process {
+                    pid,
+                    started: stat.started,
+                });
             }
         }
         let mut found = Vec::new();
@@ -70,8 +76,12 @@ impl Process {
 
 /// The numbers of all processes.
 pub fn all() -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 fn read_stat(pid: i32) -> Option<Stat> {
@@ -96,7 +106,14 @@ mod tests {
     #[test]
     fn a_process_name_with_brackets_does_not_confuse_the_reader() {
         let line = "42 (a) b (c)) S 7 42 42 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
-        assert_eq!(parse_stat(line), Some(Stat { state: b'S', parent: 7, started: 12345 }));
+        assert_eq!(
+            parse_stat(line),
+            Some(Stat {
+                state: b'S',
+                parent: 7,
+                started: 12345
+            })
+        );
         assert_eq!(parse_stat("42 (short) S 7"), None);
     }
 
@@ -105,7 +122,12 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let process = Process::of(child.id() as i32).unwrap();
         assert!(process.alive());
-        assert!(Process::of(std::process::id() as i32).unwrap().descendants().contains(&process));
+        assert!(
+            Process::of(std::process::id() as i32)
+                .unwrap()
+                .descendants()
+                .contains(&process)
+        );
         assert!(process.signal(Signal::SIGKILL));
         child.wait().unwrap();
         assert!(!process.alive());

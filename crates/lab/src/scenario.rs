@@ -16,7 +16,7 @@ pub struct Scenario {
     /// What it shows, as a sentence.
     pub name: String,
     /// The routers by name, with the text of their `keepalived.conf`. They have `eth0` with the addresses
-    /// [`router_address`] gives.
+    /// [`router_addresses`] gives.
     pub routers: Vec<(String, String)>,
     /// The virtual router that is looked at.
     pub subject: Subject,
@@ -108,6 +108,8 @@ pub enum Check {
     HoldsNothing(String),
     /// The client gets answers from this router to questions asked from now on.
     Answers(String),
+    /// No daemon that should run has ended: for times in which nothing else is promised.
+    Lives,
 }
 
 impl fmt::Display for Check {
@@ -118,6 +120,7 @@ impl fmt::Display for Check {
             Check::Holds(a) => write!(f, "the addresses are on {a} alone"),
             Check::HoldsNothing(a) => write!(f, "no address is on {a}"),
             Check::Answers(a) => write!(f, "the client is answered by {a}"),
+            Check::Lives => write!(f, "all daemons live"),
         }
     }
 }
@@ -130,7 +133,26 @@ pub fn master_is(router: &str) -> Check {
 impl Scenario {
     /// A scenario without routers and steps.
     pub fn new(name: impl Into<String>, subject: Subject) -> Scenario {
-        Scenario { name: name.into(), routers: Vec::new(), subject, steps: Vec::new() }
+        Scenario {
+            name: name.into(),
+            routers: Vec::new(),
+            subject,
+            steps: Vec::new(),
+        }
+    }
+
+    /// Steps alone, to be played on a stage that another scenario has built.
+    pub fn steps(steps: Vec<Step>) -> Scenario {
+        let subject = Subject {
+            instance: String::new(),
+            vrid: 0,
+            interval: Duration::ZERO,
+            addresses: Vec::new(),
+        };
+        Scenario {
+            steps,
+            ..Scenario::new("more steps", subject)
+        }
     }
 
     /// Adds a router.
@@ -182,7 +204,10 @@ impl Scenario {
             let lines: Vec<String> = two.iter().map(TwoMasters::to_string).collect();
             return Err(Failure::at(stage, lines.join("; ")));
         }
-        Ok(Report { name: self.name.clone(), took })
+        Ok(Report {
+            name: self.name.clone(),
+            took,
+        })
     }
 }
 
@@ -256,7 +281,10 @@ pub struct Failure {
 
 impl Failure {
     fn at(stage: &mut dyn Stage, what: String) -> Failure {
-        Failure { what, timeline: stage.timeline() }
+        Failure {
+            what,
+            timeline: stage.timeline(),
+        }
     }
 }
 

@@ -24,7 +24,10 @@ const ASK: Duration = Duration::from_millis(10);
 
 /// Plays a scenario in namespaces, each router with the binary given for it in order.
 pub fn run_in_namespaces(scenario: &Scenario, binaries: &[Binary]) -> std::result::Result<Report, Failure> {
-    let lost = |trouble: Trouble| Failure { what: trouble.to_string(), timeline: String::new() };
+    let lost = |trouble: Trouble| Failure {
+        what: trouble.to_string(),
+        timeline: String::new(),
+    };
     let mut stage = Namespaces::build(scenario, binaries).map_err(lost)?;
     let outcome = scenario.run(&mut stage);
     stage.close();
@@ -48,6 +51,8 @@ struct Router {
     daemon: Daemon,
     alive: bool,
     frozen: bool,
+    /// Since when it is alive and not frozen: what it said in an earlier life counts for nothing.
+    awake_since: Duration,
 }
 
 impl Namespaces {
@@ -63,16 +68,34 @@ impl Namespaces {
         for ((name, conf), binary) in scenario.routers.iter().zip(binaries) {
             let namespace = network.host(name)?.clone();
             let daemon = Daemon::new(name, namespace, network.journal.clone(), binary.clone(), conf)?;
-            daemons.insert(Host::from(name.as_str()), Router { daemon, alive: false, frozen: false });
+            daemons.insert(
+                Host::from(name.as_str()),
+                Router {
+                    daemon,
+                    alive: false,
+                    frozen: false,
+                    awake_since: Duration::ZERO,
+                },
+            );
         }
         if daemons.len() != scenario.routers.len() {
             return Err(Trouble::new("not every router has a binary"));
         }
         let subject = scenario.subject.clone();
-        let first = subject.addresses.first().ok_or_else(|| Trouble::new("the subject has no address"))?;
+        let first = subject
+            .addresses
+            .first()
+            .ok_or_else(|| Trouble::new("the subject has no address"))?;
         let prober = Prober::start(network.host(CLIENT)?, *first, ASK, network.journal.clock)?;
         let disturbed = Vec::new();
-        Ok(Namespaces { subject, daemons, prober: Some(prober), network, disturbed, disturbed_since: None })
+        Ok(Namespaces {
+            subject,
+            daemons,
+            prober: Some(prober),
+            network,
+            disturbed,
+            disturbed_since: None,
+        })
     }
 
     /// The daemon of a router.
@@ -90,9 +113,11 @@ impl Namespaces {
         let entries = self.network.journal.entries().into_iter();
         let vrid = self.subject.vrid;
         let claim = |entry: crate::journal::Entry| match entry.what {
-            Seen::Advert(advert) if advert.vrid == vrid => {
-                Some(Claim { at: entry.at, host: entry.host.to_string(), priority: advert.priority })
-            }
+            Seen::Advert(advert) if advert.vrid == vrid => Some(Claim {
+                at: entry.at,
+                host: entry.host.to_string(),
+                priority: advert.priority,
+            }),
             Seen::Advert(_)
             | Seen::Announcement(_)
             | Seen::Answers(_)
@@ -113,14 +138,18 @@ impl Namespaces {
     }
 
     fn router(&mut self, name: &str) -> Result<&mut Router> {
-        self.daemons.get_mut(name).ok_or_else(|| Trouble::new(format!("no router {name}")))
+        self.daemons
+            .get_mut(name)
+            .ok_or_else(|| Trouble::new(format!("no router {name}")))
     }
 
     fn do_act(&mut self, act: &Act) -> Result<()> {
+        let now = self.now();
         match act {
             Act::Start(name) => {
                 let router = self.router(name)?;
                 router.alive = true;
+                router.awake_since = now;
                 router.daemon.start()
             }
             Act::Stop(name) => {
@@ -130,7 +159,10 @@ impl Namespaces {
                 if ended.status.success() {
                     return Ok(());
                 }
-                Err(Trouble::new(format!("the daemon ended with {} instead of 0", ended.status)))
+                Err(Trouble::new(format!(
+                    "the daemon ended with {} instead of 0",
+                    ended.status
+                )))
             }
             Act::Kill(name) => {
                 let router = self.router(name)?;
@@ -145,11 +177,14 @@ impl Namespaces {
             Act::Thaw(name) => {
                 let router = self.router(name)?;
                 router.frozen = false;
+                router.awake_since = now;
                 router.daemon.thaw()
             }
             Act::Cut(name) => self.network.carrier(name, false),
             Act::Mend(name) => self.network.carrier(name, true),
-            Act::Silence(name) => self.network.faults(|faults| faults.silenced.insert(name.as_str().into())),
+            Act::Silence(name) => self
+                .network
+                .faults(|faults| faults.silenced.insert(name.as_str().into())),
             Act::Unsilence(name) => self.network.faults(|faults| faults.silenced.remove(name.as_str())),
             Act::Block(from, to) => self.network.faults(|faults| faults.blocked.insert(pair(from, to))),
             Act::Unblock(from, to) => self.network.faults(|faults| faults.blocked.remove(&pair(from, to))),
@@ -186,8 +221,14 @@ impl Namespaces {
 
     fn judge(&self, check: &Check) -> Judge {
         let working = |router: &Router| router.alive && !router.frozen;
-        let who = self.daemons.iter().filter(|(_, router)| working(router)).map(|(name, _)| name.clone());
-        Judge { check: check.clone(), subject: self.subject.clone(), working: who.collect(), since: self.now() }
+        let awake = self.daemons.iter().filter(|(_, router)| working(router));
+        let who = awake.map(|(name, router)| (name.clone(), router.awake_since));
+        Judge {
+            check: check.clone(),
+            subject: self.subject.clone(),
+            working: who.collect(),
+            since: self.now(),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -208,7 +249,9 @@ impl Stage for Namespaces {
         let judge = self.judge(check);
         let deadline = judge.since + time + ALLOWANCE;
         let journal = self.network.journal.clone();
-        let at = journal.wait(deadline, |picture, now| picture.blind.is_some() || judge.holds(picture, now));
+        let at = journal.wait(deadline, |picture, now| {
+            picture.blind.is_some() || judge.holds(picture, now)
+        });
         self.nobody_fell_over()?;
         if let Some(why) = journal.picture().blind {
             return Err(Trouble::new(why));
@@ -222,7 +265,10 @@ impl Stage for Namespaces {
     fn stays(&mut self, time: Duration, check: &Check) -> Result<bool> {
         let judge = self.judge(check);
         let deadline = judge.since + time;
-        let broken = self.network.journal.wait(deadline, |picture, now| !judge.holds(picture, now));
+        let broken = self
+            .network
+            .journal
+            .wait(deadline, |picture, now| !judge.holds(picture, now));
         self.nobody_fell_over()?;
         Ok(broken.is_none())
     }
@@ -243,7 +289,8 @@ impl Stage for Namespaces {
 struct Judge {
     check: Check,
     subject: Subject,
-    working: BTreeSet<Host>,
+    /// The routers whose daemons work, and since when.
+    working: BTreeMap<Host, Duration>,
     since: Duration,
 }
 
@@ -253,25 +300,34 @@ impl Judge {
             Check::Masters(wanted) => {
                 // A dead or frozen router claims nothing, however fresh its last advert is.
                 let patience = self.subject.interval * 3 / 2 + NOISE;
-                let fresh = |at: Duration| now.saturating_sub(at) <= patience;
-                let claims = |host: &&Host| picture.last_claim(host, self.subject.vrid).is_some_and(fresh);
-                let masters: BTreeSet<&str> = self.working.iter().filter(claims).map(|host| &**host).collect();
+                let claims = |(host, since): &(&Host, &Duration)| {
+                    let last = picture.last_claim(host, self.subject.vrid);
+                    last.is_some_and(|at| at >= **since && now.saturating_sub(at) <= patience)
+                };
+                let masters: BTreeSet<&str> = self.working.iter().filter(claims).map(|(host, _)| &**host).collect();
                 masters == wanted.iter().map(String::as_str).collect()
             }
             Check::Holds(name) => {
                 let all = self.subject.addresses.iter().all(|one| picture.has_address(name, *one));
-                let mut others = self.working.iter().filter(|host| &***host != name.as_str());
+                let mut others = self.working.keys().filter(|host| &***host != name.as_str());
                 all && others.all(|other| self.has_none(picture, other))
             }
             Check::HoldsNothing(name) => self.has_none(picture, name),
+            // That is looked at after every wait, whatever is waited for.
+            Check::Lives => true,
             Check::Answers(name) => self.subject.addresses.first().is_some_and(|first| {
-                picture.last_answer(*first).is_some_and(|(host, at)| at >= self.since && **host == **name)
+                picture
+                    .last_answer(*first)
+                    .is_some_and(|(host, at)| at >= self.since && **host == **name)
             }),
         }
     }
 
     fn has_none(&self, picture: &Picture, host: &str) -> bool {
-        self.subject.addresses.iter().all(|one| !picture.has_address(host, *one))
+        self.subject
+            .addresses
+            .iter()
+            .all(|one| !picture.has_address(host, *one))
     }
 }
 
@@ -281,8 +337,15 @@ const CLIENT_NUMBER: usize = 99;
 fn host(name: &str, addresses: &[String; 2]) -> HostPlan {
     let [four, six] = addresses;
     let addresses = vec![format!("{four}/24"), format!("{six}/64")];
-    let port = PortPlan { segment: "lan".into(), interface: "eth0".into(), addresses };
-    HostPlan { name: name.into(), ports: vec![port] }
+    let port = PortPlan {
+        segment: "lan".into(),
+        interface: "eth0".into(),
+        addresses,
+    };
+    HostPlan {
+        name: name.into(),
+        ports: vec![port],
+    }
 }
 
 fn pair(from: &str, to: &str) -> (Host, Host) {

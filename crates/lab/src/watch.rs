@@ -59,8 +59,14 @@ impl Ear {
             bind(socket.as_raw_fd(), &NetlinkAddr::new(0, ADDRESS_GROUPS))?;
             Ok::<OwnedFd, Errno>(socket)
         };
-        let socket = namespace.inside(open)?.map_err(Trouble::when("cannot listen to the kernel's addresses"))?;
-        Ok(Ear { host, socket, interfaces })
+        let socket = namespace
+            .inside(open)?
+            .map_err(Trouble::when("cannot listen to the kernel's addresses"))?;
+        Ok(Ear {
+            host,
+            socket,
+            interfaces,
+        })
     }
 }
 
@@ -79,14 +85,25 @@ impl Watch {
         ports: BTreeMap<usize, Host>,
         ears: Vec<Ear>,
     ) -> Result<Watch> {
-        let capture = switch.inside(open_capture)?.map_err(Trouble::when("cannot capture on the switch"))?;
+        let capture = switch
+            .inside(open_capture)?
+            .map_err(Trouble::when("cannot capture on the switch"))?;
         let stop = Arc::new(AtomicBool::new(false));
-        let observer = Observer { journal, capture, ports, ears, stop: stop.clone() };
+        let observer = Observer {
+            journal,
+            capture,
+            ports,
+            ears,
+            stop: stop.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("observer".into())
             .spawn(move || observer.run())
             .map_err(Trouble::when("cannot start the observer"))?;
-        Ok(Watch { stop, thread: Some(thread) })
+        Ok(Watch {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -103,7 +120,12 @@ impl Drop for Watch {
 
 /// Without an address to bind to, a packet socket hears every interface of the namespace.
 fn open_capture() -> nix::Result<OwnedFd> {
-    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)?;
+    let socket = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthAll,
+    )?;
     setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     Ok(socket)
@@ -121,8 +143,9 @@ impl Observer {
     fn run(self) {
         while !self.stop.load(Ordering::Relaxed) {
             let sockets = std::iter::once(&self.capture).chain(self.ears.iter().map(|ear| &ear.socket));
-            let mut wanted: Vec<PollFd<'_>> =
-                sockets.map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN)).collect();
+            let mut wanted: Vec<PollFd<'_>> = sockets
+                .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+                .collect();
             match poll(&mut wanted, PollTimeout::from(TURN)) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return self.journal.blinded(format!("the observer cannot wait: {error}")),
@@ -148,11 +171,16 @@ impl Observer {
                 Err(error) => return self.journal.blinded(format!("the capture failed: {error}")),
             };
             let Some(sender) = message.address else { continue };
-            let Some(host) = self.ports.get(&sender.ifindex()) else { continue };
+            let Some(host) = self.ports.get(&sender.ifindex()) else {
+                continue;
+            };
             if sender.pkttype() == nix::libc::PACKET_OUTGOING {
                 continue;
             }
-            let at = message.cmsgs().ok().and_then(|mut all| all.find_map(|message| self.stamp(message)));
+            let at = message
+                .cmsgs()
+                .ok()
+                .and_then(|mut all| all.find_map(|message| self.stamp(message)));
             let at = at.unwrap_or_else(|| self.journal.clock.now());
             let len = message.bytes.min(LONGEST_FRAME);
             if let Some(frame) = frame.get(..len).and_then(frame::read) {
@@ -183,13 +211,21 @@ impl Observer {
                 Ok(len) => len,
                 Err(Errno::EAGAIN) => return,
                 Err(Errno::EINTR) => continue,
-                Err(error) => return self.journal.blinded(format!("news of addresses of {} lost: {error}", ear.host)),
+                Err(error) => {
+                    return self
+                        .journal
+                        .blinded(format!("news of addresses of {} lost: {error}", ear.host));
+                }
             };
             let mut rest = news.get(..len).unwrap_or_default();
             while !rest.is_empty() {
                 let message = match NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest) {
                     Ok(message) => message,
-                    Err(error) => return self.journal.blinded(format!("news of {} unreadable: {error}", ear.host)),
+                    Err(error) => {
+                        return self
+                            .journal
+                            .blinded(format!("news of {} unreadable: {error}", ear.host));
+                    }
                 };
                 let used = (message.header.length as usize).next_multiple_of(4).max(4);
                 rest = rest.get(used..).unwrap_or_default();
@@ -199,14 +235,25 @@ impl Observer {
     }
 
     fn note_address(&self, ear: &Ear, payload: NetlinkPayload<RouteNetlinkMessage>) {
-        let (message, added) = match payload {
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => (message, true),
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => (message, false),
-            _ => return,
+        let NetlinkPayload::InnerMessage(news) = payload else {
+            return;
         };
-        let Some(interface) = ear.interfaces.get(&message.header.index) else { return };
+        let (message, added) = if let RouteNetlinkMessage::NewAddress(message) = news {
+            (message, true)
+        } else if let RouteNetlinkMessage::DelAddress(message) = news {
+            (message, false)
+        } else {
+            return;
+        };
+        let Some(interface) = ear.interfaces.get(&message.header.index) else {
+            return;
+        };
         let Some(address) = address_of(&message) else { return };
-        let what = if added { Seen::AddressAdded } else { Seen::AddressRemoved };
+        let what = if added {
+            Seen::AddressAdded
+        } else {
+            Seen::AddressRemoved
+        };
         // The kernel stamps no notifications, so these carry the time of reading.
         self.journal.record_now(&ear.host, what(interface.clone(), address));
     }
@@ -214,15 +261,14 @@ impl Observer {
 
 /// On a point-to-point address `Local` is ours and `Address` the peer's; on IPv6 there is `Address` alone.
 fn address_of(message: &AddressMessage) -> Option<IpAddr> {
-    let local = message.attributes.iter().find_map(|one| match one {
-        AddressAttribute::Local(address) => Some(*address),
-        _ => None,
-    });
-    let plain = || {
-        message.attributes.iter().find_map(|one| match one {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        })
-    };
-    local.or_else(plain)
+    let mut plain = None;
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(address) = attribute {
+            return Some(*address);
+        }
+        if let AddressAttribute::Address(address) = attribute {
+            plain = Some(*address);
+        }
+    }
+    plain
 }

@@ -43,7 +43,10 @@ fn main() -> ExitCode {
     let outcome = Demo::build(Path::new(&folder)).and_then(|mut demo| {
         let outcome = demo.play();
         if outcome.is_err() {
-            println!("\nEverything that was seen, by time:\n{}", demo.network.journal.timeline());
+            println!(
+                "\nEverything that was seen, by time:\n{}",
+                demo.network.journal.timeline()
+            );
         }
         demo.close();
         outcome
@@ -74,15 +77,24 @@ impl Demo {
         let mut network = Network::build(&plan())?;
         // The examples put every address in 10.0.0.0/24, on three segments: the client must know which is where.
         for (address, interface) in ADDRESSES.iter().skip(1) {
-            network.host(CLIENT)?.ip(&[format!("route add {address}/32 dev {interface}")])?;
+            network
+                .host(CLIENT)?
+                .ip(&[format!("route add {address}/32 dev {interface}")])?;
         }
         let mut daemons = Vec::new();
         for (host, file) in ROUTERS {
             let path = folder.join(file);
-            let conf = std::fs::read_to_string(&path).map_err(Trouble::when(format!("cannot read {}", path.display())))?;
+            let conf =
+                std::fs::read_to_string(&path).map_err(Trouble::when(format!("cannot read {}", path.display())))?;
             let namespace = network.host(host)?.clone();
             println!("  {host}     {}  ({})", own_addresses(host), path.display());
-            daemons.push(Daemon::new(host, namespace, network.journal.clone(), binary.clone(), &conf)?);
+            daemons.push(Daemon::new(
+                host,
+                namespace,
+                network.journal.clone(),
+                binary.clone(),
+                &conf,
+            )?);
         }
         println!("  {CLIENT}  {}", own_addresses(CLIENT));
         // Nothing is lost in this network, and nothing is left of an earlier fault.
@@ -95,10 +107,14 @@ impl Demo {
 
     fn play(&mut self) -> Result<Duration> {
         let [(old, _), (new, _)] = ROUTERS;
-        self.say(&format!("Both daemons start. Who is master is for them to find out; {old} has the higher priority."));
+        self.say(&format!(
+            "Both daemons start. Who is master is for them to find out; {old} has the higher priority."
+        ));
         self.old.start()?;
         self.new.start()?;
-        self.wait("a master", |picture, now| is_master(picture, now, old) && !is_master(picture, now, new))?;
+        self.wait("a master", |picture, now| {
+            is_master(picture, now, old) && !is_master(picture, now, new)
+        })?;
         self.wait("the addresses", |picture, _| holds_all(picture, old))?;
         self.say(&format!("{old} is master, {new} is its backup."));
         self.show_addresses();
@@ -114,7 +130,9 @@ impl Demo {
                 return Err(Trouble::new(format!("a daemon ended with {}", ended.status)));
             }
         }
-        self.wait("the end of the addresses", |picture, _| ROUTERS.iter().all(|(host, _)| holds_none(picture, host)))?;
+        self.wait("the end of the addresses", |picture, _| {
+            ROUTERS.iter().all(|(host, _)| holds_none(picture, host))
+        })?;
         Ok(failover)
     }
 
@@ -122,8 +140,14 @@ impl Demo {
         let prober = self.prober()?;
         self.wait("an answer", |picture, _| picture.last_answer(main_address()).is_some())?;
         let killed = self.old.kill_everything()?;
-        self.say(&format!("kill -9 for every process of the daemon on {old}. Nobody says goodbye; {new} has to notice."));
-        let answered = self.entry(killed, new, |what| matches!(what, Seen::Answers(one) if *one == main_address()))?;
+        self.say(&format!(
+            "kill -9 for every process of the daemon on {old}. Nobody says goodbye; {new} has to notice."
+        ));
+        let answered = self.entry(
+            killed,
+            new,
+            |what| matches!(what, Seen::Answers(one) if *one == main_address()),
+        )?;
         self.wait("a master", |picture, now| is_master(picture, now, new))?;
         self.wait("the addresses", |picture, _| holds_all(picture, new))?;
         let answers = self.finish(prober)?;
@@ -132,11 +156,23 @@ impl Demo {
         self.show_addresses();
         let advert = self.entry(killed, new, |what| matches!(what, Seen::Advert(_)))?;
         let last = self.last_advert(old, killed);
-        self.tell(&format!("From the last advert of {old} to the first of {new}: {} ms.", ms(advert.saturating_sub(last))));
-        self.tell(&format!("From the kill to the first answer of {new}: {} ms.", ms(failover)));
+        self.tell(&format!(
+            "From the last advert of {old} to the first of {new}: {} ms.",
+            ms(advert.saturating_sub(last))
+        ));
+        self.tell(&format!(
+            "From the kill to the first answer of {new}: {} ms.",
+            ms(failover)
+        ));
         let (silent, _) = answers.longest_silence(killed, answered + AFTERWARDS);
-        self.tell(&format!("The longest the client waited for any answer: {} ms, of {} questions.", ms(silent), answers.asked));
-        self.tell(&format!("(Only the daemon died: the kernel of {old} still has the addresses and answered until {new}"));
+        self.tell(&format!(
+            "The longest the client waited for any answer: {} ms, of {} questions.",
+            ms(silent),
+            answers.asked
+        ));
+        self.tell(&format!(
+            "(Only the daemon died: the kernel of {old} still has the addresses and answered until {new}"
+        ));
         self.tell("announced itself. With the power gone, the second figure would be the client's wait.)");
         self.reach_all(new)?;
         Ok(failover)
@@ -147,25 +183,48 @@ impl Demo {
         let started = self.network.journal.clock.now();
         self.say(&format!("The daemon on {old} is started again."));
         self.old.start()?;
-        let cleaned = self.entry(started, old, |what| matches!(what, Seen::AddressRemoved(_, one) if is_virtual(one)));
+        let cleaned = self.entry(
+            started,
+            old,
+            |what| matches!(what, Seen::AddressRemoved(_, one) if is_virtual(one)),
+        );
         let advert = self.entry(started, old, |what| matches!(what, Seen::Advert(_)))?;
         if cleaned.is_ok_and(|at| at < advert) {
             self.tell("First it removed the addresses that its killed predecessor had left on the interfaces.");
         }
-        self.wait("a master", |picture, now| is_master(picture, now, old) && !is_master(picture, now, new))?;
-        self.wait("the addresses", |picture, _| holds_all(picture, old) && holds_none(picture, new))?;
+        self.wait("a master", |picture, now| {
+            is_master(picture, now, old) && !is_master(picture, now, new)
+        })?;
+        self.wait("the addresses", |picture, _| {
+            holds_all(picture, old) && holds_none(picture, new)
+        })?;
         self.say(&format!("{old} is master again, {new} has given the addresses back."));
-        let answered = self.entry(started, old, |what| matches!(what, Seen::Answers(one) if *one == main_address()))?;
+        let answered = self.entry(
+            started,
+            old,
+            |what| matches!(what, Seen::Answers(one) if *one == main_address()),
+        )?;
         let answers = self.finish(prober)?;
         self.show_addresses();
         let (silent, _) = answers.longest_silence(started, answered.max(advert) + AFTERWARDS);
-        self.tell(&format!("{old} took over {} ms after its start;", ms(advert.saturating_sub(started))));
-        self.tell(&format!("the longest the client waited for an answer meanwhile: {} ms.", ms(silent)));
+        self.tell(&format!(
+            "{old} took over {} ms after its start;",
+            ms(advert.saturating_sub(started))
+        ));
+        self.tell(&format!(
+            "the longest the client waited for an answer meanwhile: {} ms.",
+            ms(silent)
+        ));
         self.reach_all(old)
     }
 
     fn prober(&self) -> Result<Prober> {
-        Prober::start(self.network.host(CLIENT)?, main_address(), ASK, self.network.journal.clock)
+        Prober::start(
+            self.network.host(CLIENT)?,
+            main_address(),
+            ASK,
+            self.network.journal.clock,
+        )
     }
 
     /// Lets the client go on a little, then counts.
@@ -181,7 +240,9 @@ impl Demo {
             let since = self.network.journal.clock.now();
             let prober = Prober::start(self.network.host(CLIENT)?, address, ASK, self.network.journal.clock)?;
             let fresh = |picture: &Picture, _: Duration| {
-                picture.last_answer(address).is_some_and(|(host, at)| **host == *router && at >= since)
+                picture
+                    .last_answer(address)
+                    .is_some_and(|(host, at)| **host == *router && at >= since)
             };
             self.wait(&format!("an answer of {router} at {address} on {interface}"), fresh)?;
             drop(prober);
@@ -201,30 +262,48 @@ impl Demo {
 
     fn entry(&self, since: Duration, host: &str, wanted: impl Fn(&Seen) -> bool) -> Result<Duration> {
         let journal = &self.network.journal;
-        let found = journal.wait_entry(since, journal.clock.now() + LIMIT, |entry| *entry.host == *host && wanted(&entry.what));
-        found.map(|entry| entry.at).ok_or_else(|| Trouble::new(format!("waited {} s for {host}", LIMIT.as_secs())))
+        let found = journal.wait_entry(since, journal.clock.now() + LIMIT, |entry| {
+            *entry.host == *host && wanted(&entry.what)
+        });
+        found
+            .map(|entry| entry.at)
+            .ok_or_else(|| Trouble::new(format!("waited {} s for {host}", LIMIT.as_secs())))
     }
 
     fn last_advert(&self, host: &str, before: Duration) -> Duration {
         let is_it = |entry: &Entry| entry.at <= before && *entry.host == *host && matches!(entry.what, Seen::Advert(_));
         let entries = self.network.journal.entries();
-        entries.iter().filter(|entry| is_it(entry)).map(|entry| entry.at).max().unwrap_or_default()
+        entries
+            .iter()
+            .filter(|entry| is_it(entry))
+            .map(|entry| entry.at)
+            .max()
+            .unwrap_or_default()
     }
 
     fn show_addresses(&self) {
         let picture = self.network.journal.picture();
         for (host, _) in ROUTERS {
-            let mut held: Vec<String> =
-                picture.addresses(host).filter(|(_, one)| is_virtual(one)).map(|(on, one)| format!("{one} on {on}")).collect();
+            let mut held: Vec<String> = picture
+                .addresses(host)
+                .filter(|(_, one)| is_virtual(one))
+                .map(|(on, one)| format!("{one} on {on}"))
+                .collect();
             held.sort();
-            let held = if held.is_empty() { "none".into() } else { held.join(", ") };
+            let held = if held.is_empty() {
+                "none".into()
+            } else {
+                held.join(", ")
+            };
             self.tell(&format!("virtual addresses of {host}: {held}"));
         }
     }
 
     fn say(&self, text: &str) {
         let now = self.network.journal.clock.now();
-        self.network.journal.record_now(&Host::from("demo"), Seen::Noted(text.into()));
+        self.network
+            .journal
+            .record_now(&Host::from("demo"), Seen::Noted(text.into()));
         println!("\n{:>7.3} s  {text}", now.as_secs_f64());
     }
 
@@ -242,11 +321,17 @@ impl Demo {
 /// A router that was heard in the last interval and a half is master.
 fn is_master(picture: &Picture, now: Duration, host: &str) -> bool {
     let fresh = Duration::from_millis(1500);
-    picture.last_claim(host, VRID).is_some_and(|at| now.saturating_sub(at) <= fresh)
+    picture
+        .last_claim(host, VRID)
+        .is_some_and(|at| now.saturating_sub(at) <= fresh)
 }
 
 fn holds_all(picture: &Picture, host: &str) -> bool {
-    ADDRESSES.iter().all(|(address, on)| picture.addresses(host).any(|(has, one)| has == on && *one == parse(address)))
+    ADDRESSES.iter().all(|(address, on)| {
+        picture
+            .addresses(host)
+            .any(|(has, one)| has == on && *one == parse(address))
+    })
 }
 
 fn holds_none(picture: &Picture, host: &str) -> bool {
@@ -269,11 +354,20 @@ fn parse(address: &str) -> IpAddr {
 
 fn plan() -> Vec<HostPlan> {
     let hosts = ROUTERS.iter().map(|(name, _)| *name).chain([CLIENT]);
-    hosts.map(|name| HostPlan { name: name.into(), ports: ports(name) }).collect()
+    hosts
+        .map(|name| HostPlan {
+            name: name.into(),
+            ports: ports(name),
+        })
+        .collect()
 }
 
 fn ports(host: &str) -> Vec<PortPlan> {
-    let last = if host == CLIENT { "100" } else { host.trim_start_matches("ka") };
+    let last = if host == CLIENT {
+        "100"
+    } else {
+        host.trim_start_matches("ka")
+    };
     let port = |(nth, (_, interface)): (usize, &(&str, &str))| PortPlan {
         segment: (*interface).into(),
         interface: (*interface).into(),
@@ -283,8 +377,10 @@ fn ports(host: &str) -> Vec<PortPlan> {
 }
 
 fn own_addresses(host: &str) -> String {
-    let shown: Vec<String> =
-        ports(host).into_iter().map(|port| format!("{} {}", port.interface, port.addresses.concat())).collect();
+    let shown: Vec<String> = ports(host)
+        .into_iter()
+        .map(|port| format!("{} {}", port.interface, port.addresses.concat()))
+        .collect();
     shown.join("  ")
 }
 
