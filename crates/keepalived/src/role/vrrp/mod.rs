@@ -116,7 +116,8 @@ impl Role {
         if let Some(error) = role.sockets.forbidden() {
             return Err(error);
         }
-        role.context.send(&FromRole::Ready);
+        let generation = role.context.generation;
+        role.context.send(&FromRole::Ready { generation });
         Ok(role)
     }
 
