@@ -1,6 +1,8 @@
 //! Models for tests, made the way files make them: through a draft.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod bench;
+
 use base::{Prefix, Rng};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
@@ -29,6 +31,7 @@ pub(crate) struct Wish {
     pub(crate) addresses: u16,
     pub(crate) excluded: u16,
     pub(crate) source: Option<IpAddr>,
+    pub(crate) password: &'static str,
 }
 
 impl Default for Wish {
@@ -49,6 +52,7 @@ impl Default for Wish {
             addresses: 2,
             excluded: 0,
             source: None,
+            password: "123456",
         }
     }
 }
@@ -142,7 +146,7 @@ pub(crate) fn draft(wish: &Wish) -> Draft {
         peers: if wish.unicast { peers(wish.v6) } else { Vec::new() },
         unicast_source: wish.source,
         auth_type: wish.auth,
-        auth_pass: wish.auth.map(|_| Secret("123456".to_string())),
+        auth_pass: wish.auth.map(|_| Secret(wish.password.to_string())),
         addresses,
         excluded,
         ..Draft::default()
