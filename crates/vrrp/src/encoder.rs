@@ -11,6 +11,7 @@ use crate::wire::{self, CHECKSUM_OFFSET, Claim, HEADER_LEN, PROTOCOL, PROTOCOL_A
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use base::IfIndex;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where packets come from and what else shapes them besides the configuration.
@@ -77,12 +78,19 @@ impl Sequence {
 }
 
 /// A packet for one destination.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Template {
     destination: IpAddr,
     bytes: Vec<u8>,
     /// Where the VRRP message begins.
     message: usize,
+}
+
+/// The bytes may hold a password.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({}, {} bytes)", self.destination, self.bytes.len())
+    }
 }
 
 /// The packets of one instance.
