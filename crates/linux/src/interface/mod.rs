@@ -161,11 +161,13 @@ impl Mirror {
                 return Ok(Turn::More);
             }
             reads += 1;
-            match self
-                .socket
-                .receive(buffer)
-                .map_err(|errno| failed("read network changes", errno))?
-            {
+            let arrival = self.socket.receive(buffer).map_err(|errno| {
+                // Whether a dump goes on after this nobody knows: begin again.
+                self.stale = true;
+                self.dump = Dump::Idle;
+                failed("read network changes", errno)
+            })?;
+            match arrival {
                 Arrival::Bytes(len) => {
                     dumps += self.take_datagram(buffer.get(..len).unwrap_or_default(), changes)?;
                 }

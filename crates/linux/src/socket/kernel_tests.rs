@@ -107,6 +107,7 @@ fn an_ipv6_advert_to_the_group_arrives_with_its_hop_limit_and_a_checksum() {
 fn an_ipv6_advert_to_a_peer_has_the_hop_limit_asked_for_or_the_kernels() {
     let Some(lan) = Lan::new() else { return };
     let receiver = lan.listen("2001:db8::2", None);
+    lan.listen("2001:db8::3", Some(lan.right.index)); // an address that is not there yet
     let sender = lan.a.run(|| AdvertSender::open(Family::V6, VRRP).unwrap());
     let payload = [0x31, 50, 100, 0, 0, 100, 0, 0];
     let packet = out(&payload, "2001:db8::1", "2001:db8::2", Some(lan.left.index));
