@@ -5,6 +5,7 @@ use crate::interface::{Address, Mirror};
 use crate::netlink::KEEPALIVED_MARK;
 use crate::reactor::Reactor;
 use crate::testing::Netns;
+use netlink_packet_core::DefaultNla;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::time::Duration;
 
@@ -167,6 +168,27 @@ fn refusals_name_the_request_they_belong_to() {
         }
     );
     assert_eq!(run(&mut socket, 3, &[]), Outcome::Answered { refused: vec![] });
+}
+
+#[test]
+fn an_attribute_the_kernel_has_no_number_for_is_skipped() {
+    // As kernels before 5.18 skip the mark.
+    let Some(net) = veth() else { return };
+    let (_, mut mirror, index) = net.run(open);
+    let socket = net.run(|| RouteSocket::open(0, RECEIVE_BUFFER).unwrap());
+    for text in ["10.0.0.1/24", "2001:db8::1/64"] {
+        let mut message = added(&AddressRequest::add(index, prefix(text)));
+        message
+            .attributes
+            .push(AddressAttribute::Other(DefaultNla::new(60, vec![18])));
+        let mut message = NetlinkMessage::from(RouteNetlinkMessage::NewAddress(message));
+        message.header.flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        socket.send(&bytes).unwrap();
+        await_address(&mut mirror, index, prefix(text));
+    }
 }
 
 #[test]

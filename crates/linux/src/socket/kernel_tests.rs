@@ -134,7 +134,7 @@ fn a_receiver_hears_its_interface_only() {
     lan.a.ip("link set vc up");
     lan.b.ip("link set vd up");
     lan.b.ip("addr add 10.1.0.2/24 dev vd");
-    let (vc, vd) = (link(&lan.a, "vc"), link(&lan.b, "vd"));
+    let (vc, vd) = (running_link(&lan.a, "vc"), running_link(&lan.b, "vd"));
     let receivers = [
         lan.listen(GROUP4, Some(lan.right.index)),
         lan.listen(GROUP4, Some(vd.index)),
@@ -358,8 +358,7 @@ impl Lan {
             net.ip(&format!("addr add fe80::{n}/64 dev {dev} nodad"));
             net.ip(&format!("addr add 2001:db8::{n}/64 dev {dev} nodad"));
         }
-        let (left, right) = (link(&a, "va"), link(&b, "vb"));
-        assert!(left.running && right.running);
+        let (left, right) = (running_link(&a, "va"), running_link(&b, "vb"));
         Some(Lan { a, b, left, right })
     }
 
@@ -410,6 +409,24 @@ struct Got {
 fn link(net: &Netns, name: &str) -> Link {
     let mirror = net.run(|| Mirror::open().unwrap());
     mirror.link_named(name.parse().unwrap()).unwrap().clone()
+}
+
+/// The kernel takes its time between the carrier and the first packet that passes.
+fn running_link(net: &Netns, name: &str) -> Link {
+    let mut mirror = net.run(|| Mirror::open().unwrap());
+    for _ in 0..100 {
+        while mirror.read(&mut Vec::new()).unwrap() == Turn::More {}
+        let link = mirror.link_named(name.parse().unwrap()).unwrap();
+        if link.running {
+            return link.clone();
+        }
+        poll(
+            &mut [PollFd::new(mirror.as_fd(), PollFlags::POLLIN)],
+            PollTimeout::from(100_u8),
+        )
+        .unwrap();
+    }
+    panic!("{name} does not come up");
 }
 
 fn listen(local: &str, interface: Option<IfIndex>) -> Listen {
