@@ -3,8 +3,8 @@
 //! [`Mirror`] owns the socket: it hears the notifications first and asks for everything there is second, on the same
 //! socket, so that no change falls between the two and everything arrives in the order in which it happened. When the
 //! kernel had to drop notifications it asks for everything again and reports the differences as ordinary changes.
-//! [`facts`] are what is known, [`table`] turns notices into changes, [`decode`] turns bytes into notices; all three
-//! are pure. The mirror does not know which interfaces or addresses matter to anybody.
+//! `facts` are what is known, `table` turns notices into changes, `decode` turns bytes into notices; all three are
+//! pure. The mirror does not know which interfaces or addresses matter to anybody.
 
 mod decode;
 mod facts;

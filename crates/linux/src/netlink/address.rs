@@ -176,6 +176,10 @@ impl AddressSocket {
 
     /// Sends a batch. Its answer comes with [`AddressSocket::complete`], under the same number.
     ///
+    /// The kernel works through the batch before this returns: for some 15 µs an IPv4 address on an interface with
+    /// few, for some 150 µs on one with four thousand, because it walks its lists. Small batches (25 cost no more in
+    /// sum than 200) let a caller do other things in between.
+    ///
     /// An error means that nothing of the batch was sent and that no answer will come. If the kernel takes only the
     /// front of a long batch, the rest is answered as refused, with the error number of the failed call.
     pub fn submit(&mut self, batch: u64, requests: &[AddressRequest]) -> Result<(), SysError> {
