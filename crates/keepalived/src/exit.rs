@@ -8,6 +8,8 @@ pub(crate) const FATAL: u8 = 1;
 pub(crate) const CONFIG: u8 = 2;
 /// A permission is missing, as for raw sockets.
 pub(crate) const PERMISSION: u8 = 4;
+/// The loop of a role cannot go on.
+pub(crate) const INTERNAL: u8 = 70;
 /// `-t`: the daemon could not run with this configuration.
 pub(crate) const TEST_CANNOT_RUN: u8 = 4;
 

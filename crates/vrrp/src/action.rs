@@ -56,6 +56,18 @@ pub enum StateName {
 }
 
 impl StateName {
+    /// The number SNMP and the JSON dump know.
+    pub const fn number(self) -> u8 {
+        match self {
+            StateName::Init => 0,
+            StateName::Backup => 1,
+            StateName::Master => 2,
+            StateName::Fault => 3,
+            StateName::Deleted => 97,
+            StateName::Stop => 98,
+        }
+    }
+
     /// The word logs, scripts and FIFOs know.
     pub const fn as_str(self) -> &'static str {
         match self {

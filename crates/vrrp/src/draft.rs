@@ -4,6 +4,8 @@
 //! (`spec/vrrp-behaviour.md` 1, 6.1, 9, 14 and the notes of `spec/keywords.tsv`). Nothing here stops the program:
 //! every correction and refusal is a [`Finding`] that names the keyword it is about, so that `conf` can say where.
 
+mod finish;
+
 use crate::config::{AddressFlags, Config, Name, Peer, ReceiveBuffer, UnicastChecksum, Version, Vrid, Wanted};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -230,10 +232,7 @@ impl Draft {
     }
 
     /// Applies the defaults and every rule between keywords.
-    pub fn finish(self, _name: Name, _defaults: &Defaults, _surroundings: &dyn Surroundings) -> Finished {
-        Finished {
-            config: None,
-            findings: Vec::new(),
-        }
+    pub fn finish(self, name: Name, defaults: &Defaults, surroundings: &dyn Surroundings) -> Finished {
+        finish::finish(self, name, defaults, surroundings)
     }
 }

@@ -1,0 +1,79 @@
+# The one entry point. `make` alone lists what there is.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The daemon that demo and lab run. KEEPALIVED_BIN=/usr/sbin/keepalived make demo: the same with the original.
+BUILT := $(CURDIR)/target/release/keepalived
+export KEEPALIVED_BIN ?= $(BUILT)
+
+# Scenarios wait most of the time, so many run at once, whatever the number of processors.
+LAB_JOBS ?= 16
+
+# cargo-nextest where it is installed (it runs every test in a process of its own), cargo's own runner elsewhere.
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+
+.PHONY: help
+help: ## what you can make
+	@echo "keepalived: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install the Debian packages that demo and tests need (as root, nothing if all is there)
+	@scripts/setup
+
+.PHONY: build
+build: ## build the daemon for release: target/release/keepalived
+	cargo build --release -p keepalived
+
+# Only the daemon that is asked for has to be built.
+.PHONY: daemon
+ifeq ($(KEEPALIVED_BIN),$(BUILT))
+daemon: build
+else
+daemon:
+	@test -x "$(KEEPALIVED_BIN)" || { echo "no daemon at $(KEEPALIVED_BIN)" >&2; exit 1; }
+endif
+
+.PHONY: demo
+demo: setup daemon ## two routers and a client: watch a failover
+	cargo build --quiet -p lab --bin demo
+	@target/debug/demo examples/two-nodes
+
+.PHONY: test
+test: setup unit lab ## everything that must pass: unit tests, simulations, the lab
+
+.PHONY: unit
+unit: ## tests that need no network
+ifdef NEXTEST
+	cargo nextest run --workspace --exclude lab --no-tests=pass
+else
+	cargo test --workspace --exclude lab --all-targets
+endif
+	cargo test --workspace --exclude lab --doc --quiet
+
+.PHONY: sim
+sim: ## the election under thousands of seeds
+	cargo test -p vrrp
+
+.PHONY: lab
+lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
+ifdef NEXTEST
+	cargo nextest run -p lab --test-threads $(LAB_JOBS)
+else
+	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS)
+endif
+
+.PHONY: check
+check: ## format, lints, documentation, the fence around the pure crates, tidiness
+	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	@scripts/fence base vrrp
+	@scripts/tidy
+
+.PHONY: clean
+clean: ## remove what was built
+	cargo clean
