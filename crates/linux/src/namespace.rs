@@ -3,7 +3,7 @@
 
 use crate::{SysError, sys_process};
 use nix::ifaddrs::getifaddrs;
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, setns, unshare};
 use std::collections::BTreeMap;
@@ -43,9 +43,9 @@ pub fn bind(source: &Path, target: &Path) -> Result<(), SysError> {
         .map_err(|errno| SysError::new("bind a directory over", target.display(), errno))
 }
 
-/// Undoes [`bind`].
+/// Undoes [`bind`] for whoever opens the path from now on; files that are open stay so.
 pub fn unbind(target: &Path) -> Result<(), SysError> {
-    umount(target).map_err(|errno| SysError::new("unmount", target.display(), errno))
+    umount2(target, MntFlags::MNT_DETACH).map_err(|errno| SysError::new("unmount", target.display(), errno))
 }
 
 /// A network interface as the namespace of this process has it.

@@ -269,6 +269,10 @@ fn configure(options: &Options, source: &Source, reporter: &Reporter) -> Result<
     for diagnostic in &diagnostics {
         reporter.info(diagnostic);
     }
+    if options.dump_configuration {
+        // Passwords print as asterisks: their type sees to it.
+        reporter.info(format_args!("Configuration: {model:#?}"));
+    }
     match configuration::fatal(&diagnostics) {
         Some(code) => Err(Ending::Code(code)),
         None => Ok((bundle, model, settings)),
