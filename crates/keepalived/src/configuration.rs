@@ -1,72 +1,20 @@
 //! The one place that calls the configuration crate, and what the daemon itself reads from a model.
 //!
-//! TEMPORARY until the branch with the language is merged: the types here have the shape of `conf`'s.
+//! It finds the facts of the place (interfaces, processors) and translates settings into what the kernel crate
+//! understands. What a configuration means is not decided here.
 
+use crate::loader::FsLoader;
 use crate::role::Kind;
-use linux::sched::Scheduling;
-use serde::{Deserialize, Serialize};
+use conf::model::Process;
+use conf::{Facts, InterfaceFact};
+use linux::namespace::InterfaceSummary;
+use linux::sched::{self, Scheduling};
+use linux::{SysError, namespace};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The bytes of all files of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Bundle {
-    name: String,
-    text: Option<String>,
-}
-
-/// What a configuration asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Model {
-    pub(crate) vrrp: vrrp::config::Model,
-    pub(crate) has_vrrp: bool,
-    pub(crate) has_checkers: bool,
-    pub(crate) has_bfd: bool,
-}
-
-/// A model and what there is to say about it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Compiled {
-    pub(crate) model: Model,
-    pub(crate) diagnostics: Vec<Diagnostic>,
-}
-
-/// Something to say about a configuration.
-#[derive(Clone, Debug)]
-pub(crate) struct Diagnostic(String);
-
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Diagnostic {
-    pub(crate) fn render(&self, _bundle: &Bundle, _color: bool) -> String {
-        self.0.clone()
-    }
-}
-
-pub(crate) fn compile(bundle: &Bundle) -> Compiled {
-    let mut compiled = Compiled::default();
-    match &bundle.text {
-        Some(text) => compiled.model.has_vrrp = text.contains("vrrp_instance"),
-        None => compiled
-            .diagnostics
-            .push(Diagnostic(format!("Config files missing '{}'.", bundle.name))),
-    }
-    compiled
-}
-
-pub(crate) fn exit_code(diagnostics: &[Diagnostic]) -> u8 {
-    if diagnostics.is_empty() { 0 } else { 4 }
-}
-
-pub(crate) fn fatal(diagnostics: &[Diagnostic]) -> Option<u8> {
-    (!diagnostics.is_empty()).then_some(6)
-}
+pub(crate) use conf::{Bundle, Compiled, Model, compile, exit_code, fatal};
 
 /// Where and how a configuration is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,11 +35,32 @@ pub(crate) struct Source {
     pub(crate) checking: bool,
 }
 
-/// Reads the files as they are now.
-pub(crate) fn load(source: &Source) -> Bundle {
-    Bundle {
-        name: source.main.clone(),
-        text: std::fs::read_to_string(source.directory.join(&source.main)).ok(),
+/// Reads the files as they are now, in the network namespace this process is in now.
+///
+/// The error is about the facts and does not stop the reading: without them no interface is reported as missing.
+pub(crate) fn load(source: &Source) -> (Bundle, Option<SysError>) {
+    let (interfaces, error) = match namespace::interfaces() {
+        Ok(found) => (Some(found.into_iter().map(fact).collect()), None),
+        Err(error) => (None, Some(error)),
+    };
+    let facts = Facts {
+        config_id: source.id.clone(),
+        environment: source.environment.clone(),
+        directory: source.directory.clone(),
+        seed: source.seed,
+        interfaces,
+        strict_includes: source.strict_includes,
+        checking: source.checking,
+        processors: sched::processors(),
+    };
+    (conf::load(&source.main, facts, &FsLoader), error)
+}
+
+fn fact(interface: InterfaceSummary) -> InterfaceFact {
+    InterfaceFact {
+        name: interface.name,
+        mtu: interface.mtu,
+        multicast: interface.multicast,
     }
 }
 
@@ -110,41 +79,123 @@ pub(crate) struct Settings {
     pub(crate) umask: Option<u32>,
     /// `process_name`.
     pub(crate) process_name: Option<String>,
-    /// `state_dump_file`.
-    pub(crate) state_dump_file: Option<String>,
     /// `data_use_instance`.
     pub(crate) data_use_instance: bool,
+    /// `disable_local_igmp`, which cannot change while the daemon runs.
+    pub(crate) disable_local_igmp: bool,
 }
 
 /// What the daemon itself reads from a model.
-pub(crate) fn settings(_model: &Model) -> Settings {
+pub(crate) fn settings(model: &Model) -> Settings {
+    let global = &model.global;
     Settings {
-        namespace: None,
-        instance: None,
-        use_pid_dir: false,
-        child_wait: Duration::from_secs(5),
-        umask: None,
-        process_name: None,
-        state_dump_file: None,
-        data_use_instance: false,
+        namespace: global.net_namespace.clone(),
+        instance: global.instance.clone(),
+        use_pid_dir: global.use_pid_dir,
+        child_wait: global.child_wait_time,
+        umask: global.umask,
+        process_name: global.process_name.clone(),
+        data_use_instance: global.data_use_instance,
+        disable_local_igmp: global.disable_local_igmp,
+    }
+}
+
+impl Settings {
+    /// What a reload would have to change and cannot, if there is such a thing.
+    pub(crate) fn fixed(&self, new: &Settings) -> Option<&'static str> {
+        if self.namespace != new.namespace {
+            return Some("network namespace");
+        }
+        if self.instance != new.instance {
+            return Some("instance name");
+        }
+        (self.disable_local_igmp != new.disable_local_igmp).then_some("disable_local_igmp")
     }
 }
 
 /// How a role's process is called and scheduled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProcessSettings {
-    /// Its name in the process table.
+    /// Its name in the process table; `None`: that of the daemon.
     pub(crate) name: Option<String>,
     /// Its scheduling.
     pub(crate) scheduling: Scheduling,
 }
 
 /// How a model wants the process of a role.
-pub(crate) fn process_settings(_model: &Model, _kind: Kind) -> ProcessSettings {
-    ProcessSettings::default()
+pub(crate) fn process_settings(model: &Model, kind: Kind) -> ProcessSettings {
+    let global = &model.global;
+    let (process, usual) = match kind {
+        Kind::Check => (&global.checker, "keepalived_lvs"),
+        Kind::Vrrp => (&global.vrrp, "keepalived_vrrp"),
+        Kind::Bfd => (&global.bfd, "keepalived_bfd"),
+    };
+    let usual = global.process_names.then(|| usual.to_owned());
+    ProcessSettings {
+        name: process.name.clone().or(usual).or_else(|| global.process_name.clone()),
+        scheduling: scheduling(process),
+    }
 }
 
-/// What a reload would have to change and cannot.
-pub(crate) fn fixed(_old: &Model, _new: &Model) -> Option<&'static str> {
-    None
+fn scheduling(process: &Process) -> Scheduling {
+    let limit = process.realtime.and(process.realtime_limit);
+    Scheduling {
+        nice: process.nice,
+        realtime: process.realtime,
+        // Only if the operator says one: upstream's default of 10 ms would kill a router in the middle of taking over
+        // many addresses, and the kernel itself keeps real-time processes from taking a processor for good.
+        realtime_limit: limit.map(|micros| Duration::from_micros(u64::from(micros))),
+        processors: process
+            .cpus
+            .iter()
+            .filter_map(|number| usize::try_from(*number).ok())
+            .collect(),
+        lock_memory: process.no_swap,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_called_as_the_configuration_says() {
+        let mut model = Model::default();
+        let name = |model: &Model, kind| process_settings(model, kind).name;
+        assert_eq!(name(&model, Kind::Vrrp), None);
+        model.global.process_name = Some("main".to_owned());
+        assert_eq!(name(&model, Kind::Vrrp).as_deref(), Some("main"));
+        model.global.process_names = true;
+        assert_eq!(name(&model, Kind::Vrrp).as_deref(), Some("keepalived_vrrp"));
+        assert_eq!(name(&model, Kind::Check).as_deref(), Some("keepalived_lvs"));
+        model.global.vrrp.name = Some("mine".to_owned());
+        assert_eq!(name(&model, Kind::Vrrp).as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn the_real_time_limit_counts_only_for_a_real_time_process() {
+        let mut process = Process {
+            realtime_limit: Some(10_000),
+            ..Process::default()
+        };
+        assert_eq!(scheduling(&process).realtime_limit, None);
+        process.realtime = Some(5);
+        assert_eq!(scheduling(&process).realtime_limit, Some(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn what_cannot_change_at_a_reload_is_named() {
+        let old = settings(&Model::default());
+        assert_eq!(old.fixed(&old), None);
+        let instance = Settings {
+            instance: Some("x".to_owned()),
+            ..old.clone()
+        };
+        assert_eq!(old.fixed(&instance), Some("instance name"));
+        let namespace = Settings {
+            namespace: Some("x".to_owned()),
+            ..instance
+        };
+        assert_eq!(old.fixed(&namespace), Some("network namespace"));
+    }
 }

@@ -58,8 +58,6 @@ pub(crate) struct Options {
     pub(crate) release_vips: bool,
     /// `-a`: log every address that comes or goes.
     pub(crate) address_monitoring: bool,
-    /// `-d`: log the configuration.
-    pub(crate) dump_configuration: bool,
     /// `-m`: a crash leaves a core file.
     pub(crate) core_files: bool,
     /// How often the role has to send [`FromRole::Beat`]; `None`: nobody listens for it.

@@ -7,6 +7,7 @@ mod cli;
 mod configuration;
 mod exit;
 mod ipc;
+mod loader;
 mod log;
 mod role;
 mod sdnotify;

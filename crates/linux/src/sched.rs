@@ -16,7 +16,7 @@ pub struct Scheduling {
     pub nice: Option<i8>,
     /// `SCHED_RR` at this priority, 1 to 99.
     pub realtime: Option<u8>,
-    /// Processor time a real-time process may use without waiting (`RLIMIT_RTTIME`).
+    /// Processor time a real-time process may use without waiting (`RLIMIT_RTTIME`) before it is killed.
     pub realtime_limit: Option<Duration>,
     /// The processors it may run on.
     pub processors: Vec<usize>,
@@ -44,6 +44,29 @@ pub fn apply(wanted: &Scheduling) -> Vec<SysError> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Leaves the real-time class for work that takes long and is not urgent; [`resume`] goes back.
+pub fn relax(wanted: &Scheduling) -> Option<SysError> {
+    wanted.realtime?;
+    failed("leave the real-time class", "", sys_process::set_normal())
+}
+
+/// Goes back into the real-time class after [`relax`].
+pub fn resume(wanted: &Scheduling) -> Option<SysError> {
+    let priority = wanted.realtime?;
+    failed(
+        "set the real-time priority",
+        priority,
+        sys_process::set_realtime(i32::from(priority)),
+    )
+}
+
+/// Processors of this machine that are switched on: the number of the last one, plus one.
+pub fn processors() -> Option<u32> {
+    let text = std::fs::read_to_string("/sys/devices/system/cpu/online").ok()?;
+    let last = text.trim().rsplit([',', '-']).next()?;
+    last.parse::<u32>().ok()?.checked_add(1)
 }
 
 fn failed(doing: &'static str, to: impl std::fmt::Display, result: std::io::Result<()>) -> Option<SysError> {
@@ -79,4 +102,20 @@ fn choose_processors(processors: &[usize]) -> Option<SysError> {
 fn lock_memory() -> Option<SysError> {
     let result = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE);
     failed("lock memory", "", result.map_err(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_a_processor() {
+        assert!(processors().is_some_and(|number| number >= 1));
+    }
+
+    #[test]
+    fn nothing_wanted_is_nothing_tried() {
+        let wanted = Scheduling::default();
+        assert!(apply(&wanted).is_empty() && relax(&wanted).is_none() && resume(&wanted).is_none());
+    }
 }

@@ -18,6 +18,7 @@ use linux::SysError;
 use linux::ipc::{Channel, MAX_MESSAGE, Received};
 use linux::memfd::Sealed;
 use linux::process::{self, Pid};
+use linux::sched::{self, Scheduling};
 use linux::signal::{self, Signal, Signals};
 use std::cell::RefCell;
 use std::io;
@@ -112,6 +113,7 @@ pub(crate) struct Context {
     /// Becomes readable when the channel or a signal does.
     gathered: linux::ipc::Gathered,
     buffer: Vec<u8>,
+    scheduling: Scheduling,
     stopping: bool,
     /// The lock of the pid file: held, never used.
     _lock: Option<OwnedFd>,
@@ -185,7 +187,7 @@ impl Context {
         Ok(match message {
             ToRole::Reload { generation } => {
                 let sealed = first_sealed(descriptors)?;
-                let Compiled { model, .. } = compile(&ipc::unseal(&sealed)?);
+                let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
                 Next::Order(Order::Reload {
                     generation,
                     model: Box::new(model),
@@ -197,6 +199,15 @@ impl Context {
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })
+    }
+
+    /// Does something long without the privileges of a real-time process, which would be killed for it.
+    fn at_leisure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let report = |error| self.reporter.error(error);
+        sched::relax(&self.scheduling).into_iter().for_each(report);
+        let result = work();
+        sched::resume(&self.scheduling).into_iter().for_each(report);
+        result
     }
 
     fn stop(&mut self) -> Next {
@@ -271,7 +282,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
     let reporter = Reporter::remote(&outbox, briefing.options.detail);
     // The supervisor has compiled the same bytes and has logged what there is to say about them.
     let Compiled { model, .. } = compile(&briefing.bundle);
-    setup::apply(kind, &model, &briefing.options, &reporter);
+    let scheduling = setup::apply(kind, &model, &briefing.options, &reporter);
     Ok(Context {
         model,
         generation: briefing.generation,
@@ -282,6 +293,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         signals,
         gathered,
         buffer,
+        scheduling,
         stopping: false,
         _lock: lock,
     })

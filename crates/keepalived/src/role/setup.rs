@@ -5,13 +5,15 @@ use crate::configuration::{Model, process_settings};
 use crate::ipc::Options;
 use crate::log::Reporter;
 use linux::process;
-use linux::sched;
+use linux::sched::{self, Scheduling};
 
 /// The name of a process that the configuration does not name.
 pub(crate) const PROCESS_NAME: &str = "keepalived";
 
 /// Applies the settings to this process. What cannot be done is logged and the role goes on without it.
-pub(crate) fn apply(kind: Kind, model: &Model, options: &Options, reporter: &Reporter) {
+///
+/// Gives the scheduling that was asked for.
+pub(crate) fn apply(kind: Kind, model: &Model, options: &Options, reporter: &Reporter) -> Scheduling {
     let wanted = process_settings(model, kind);
     if let Err(error) = process::set_name(wanted.name.as_deref().unwrap_or(PROCESS_NAME)) {
         reporter.error(error);
@@ -24,4 +26,5 @@ pub(crate) fn apply(kind: Kind, model: &Model, options: &Options, reporter: &Rep
     for error in sched::apply(&wanted.scheduling) {
         reporter.error(error);
     }
+    wanted.scheduling
 }

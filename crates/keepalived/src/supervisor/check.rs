@@ -18,7 +18,11 @@ pub(super) fn run(source: &Source, target: Option<&Path>, netns: Option<&str>) -
         let _ = writeln!(text, "{error}");
         code = exit::TEST_CANNOT_RUN;
     }
-    let bundle = configuration::load(source);
+    let (bundle, error) = configuration::load(source);
+    if let Some(error) = error {
+        let _ = writeln!(text, "{error}");
+        code = exit::TEST_CANNOT_RUN;
+    }
     let compiled = configuration::compile(&bundle);
     let picture = target.is_none() && io::stderr().is_terminal();
     for diagnostic in &compiled.diagnostics {

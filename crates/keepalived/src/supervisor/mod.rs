@@ -261,7 +261,6 @@ impl Supervisor {
                 keep_addresses: options.keep_vrrp,
                 release_vips: options.release_vips,
                 address_monitoring: options.address_monitoring,
-                dump_configuration: options.dump_configuration,
                 core_files: options.core_files,
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },

@@ -74,15 +74,7 @@ impl PidPaths {
 /// Where a dump goes; `of` is `None` for the supervisor's own.
 pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, temporary: &Path) -> PathBuf {
     let base = match kind {
-        DumpKind::Data => {
-            let said = settings.state_dump_file.as_deref().unwrap_or_default();
-            let name = if said.is_empty() || said.ends_with('/') {
-                "keepalived.data"
-            } else {
-                ""
-            };
-            temporary.join(format!("{said}{name}"))
-        }
+        DumpKind::Data => temporary.join("keepalived.data"),
         DumpKind::Stats => temporary.join("keepalived.stats"),
         DumpKind::Json => temporary.join("keepalived.json"),
     };
@@ -156,14 +148,5 @@ mod tests {
             dump(DumpKind::Stats, Some(Kind::Vrrp), &with),
             "/t/keepalived.ns_i.stats"
         );
-        let said = |file: &str| Settings {
-            state_dump_file: Some(file.to_owned()),
-            ..named(None, None)
-        };
-        assert_eq!(
-            dump(DumpKind::Data, Some(Kind::Vrrp), &said("/var/d/")),
-            "/var/d/keepalived.data"
-        );
-        assert_eq!(dump(DumpKind::Data, None, &said("k.txt")), "/t/k_parent.txt");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::child::State;
 use super::{Phase, Supervisor, record};
-use crate::configuration::{self, Compiled, Settings};
+use crate::configuration::{self, Compiled};
 use crate::ipc::{self, ToRole};
 use crate::log::Level;
 use crate::role::Kind;
@@ -37,7 +37,8 @@ impl Supervisor {
         let now = process::monotonic();
         self.tell_systemd(sdnotify::State::Reloading(now));
         self.reporter.info("Reloading ...");
-        let bundle = configuration::load(&self.source);
+        let (bundle, error) = configuration::load(&self.source);
+        error.into_iter().for_each(|error| self.reporter.error(error));
         let Compiled { model, diagnostics } = configuration::compile(&bundle);
         for diagnostic in &diagnostics {
             self.reporter.info(diagnostic);
@@ -48,8 +49,9 @@ impl Supervisor {
         }
         let refusal = match configuration::fatal(&diagnostics) {
             Some(_) => Some("the new configuration cannot be used".to_owned()),
-            None => fixed(&self.settings, &settings)
-                .or_else(|| configuration::fixed(&self.model, &model))
+            None => self
+                .settings
+                .fixed(&settings)
                 .map(|what| format!("Cannot change {what} at a reload - please restart keepalived")),
         };
         if let Some(reason) = refusal {
@@ -105,12 +107,4 @@ impl Supervisor {
             self.reload();
         }
     }
-}
-
-/// What a reload would have to change and cannot.
-fn fixed(old: &Settings, new: &Settings) -> Option<&'static str> {
-    if old.namespace != new.namespace {
-        return Some("network namespace");
-    }
-    (old.instance != new.instance).then_some("instance name")
 }

@@ -244,7 +244,12 @@ fn configure(options: &Options, source: &Source, reporter: &Reporter) -> Result<
     if let Some(name) = &options.namespace {
         join(name)?;
     }
-    let mut bundle = configuration::load(source);
+    let load = || {
+        let (bundle, error) = configuration::load(source);
+        error.into_iter().for_each(|error| reporter.error(error));
+        bundle
+    };
+    let mut bundle = load();
     let mut compiled = configuration::compile(&bundle);
     let mut settings = configuration::settings(&compiled.model);
     match (&options.namespace, &settings.namespace) {
@@ -252,14 +257,21 @@ fn configure(options: &Options, source: &Source, reporter: &Reporter) -> Result<
         (None, Some(name)) => {
             // Its interfaces are other ones than those the first reading saw.
             join(name)?;
-            bundle = configuration::load(source);
+            bundle = load();
             compiled = configuration::compile(&bundle);
         }
         (None, None) => {}
     }
     let Compiled { model, diagnostics } = compiled;
+    for path in bundle.paths() {
+        reporter.info(format_args!("Configuration file {}", path.display()));
+    }
     for diagnostic in &diagnostics {
         reporter.info(diagnostic);
+    }
+    if options.dump_configuration {
+        // Passwords print as asterisks: their type sees to it.
+        reporter.info(format_args!("Configuration: {model:#?}"));
     }
     match configuration::fatal(&diagnostics) {
         Some(code) => Err(Ending::Code(code)),

@@ -129,6 +129,37 @@ pub(crate) fn set_realtime(priority: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts this process into the normal class.
+pub(crate) fn set_normal() -> io::Result<()> {
+    // SAFETY: a structure of integers, for which all zeros are a value, and the one this class demands.
+    let parameter: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure is initialised and outlives the call; 0 is this process.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &parameter) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The largest packet an interface of the namespace of `socket` takes.
+pub(crate) fn interface_mtu(socket: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
+    // SAFETY: a structure of integers and a union of such, for which all zeros are a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The last byte stays zero: the kernel wants an end.
+    if name.len() >= request.ifr_name.len() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *place = byte as libc::c_char;
+    }
+    // SAFETY: the request is initialised and outlives the call, in which the kernel fills the MTU.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU as _, &mut request) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so this is the field that was written.
+    let mtu = unsafe { request.ifr_ifru.ifru_mtu };
+    u32::try_from(mtu).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
 /// Sets the nice value of this process.
 pub(crate) fn set_nice(value: i32) -> io::Result<()> {
     // SAFETY: plain integers; 0 is this process.
