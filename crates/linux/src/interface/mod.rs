@@ -16,7 +16,7 @@ use crate::netlink::socket::{Arrival, RouteSocket, error_code, messages, os_erro
 use crate::{SysError, Turn};
 use base::{Family, IfIndex, IfName};
 use decode::decode;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkMessage};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
@@ -189,7 +189,7 @@ impl Mirror {
         let mut begun = 0;
         for message in messages(datagram) {
             let (kind, payload) = (message.message_type(), message.payload());
-            let ours = self.is_part_of_dump(message.sequence_number(), message.flags());
+            let ours = self.is_part_of_dump(&message);
             match i32::from(kind) {
                 libc::NLMSG_DONE | libc::NLMSG_ERROR if ours => {
                     begun += self.end_of_dump(error_code(payload), changes)?;
@@ -205,12 +205,12 @@ impl Mirror {
         Ok(begun)
     }
 
-    fn is_part_of_dump(&mut self, number: u32, flags: u16) -> bool {
+    fn is_part_of_dump(&mut self, message: &NetlinkBuffer<&[u8]>) -> bool {
         match &mut self.dump {
             Dump::Running {
                 sequence, interrupted, ..
-            } if *sequence == number => {
-                *interrupted |= i32::from(flags) & libc::NLM_F_DUMP_INTR != 0;
+            } if self.socket.is_answer(message, *sequence) => {
+                *interrupted |= i32::from(message.flags()) & libc::NLM_F_DUMP_INTR != 0;
                 true
             }
             Dump::Running { .. } | Dump::Idle => false,
