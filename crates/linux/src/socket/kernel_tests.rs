@@ -2,7 +2,7 @@
 
 use super::frame::{ARP, Frame, IPV6};
 use super::packet::{FrameSender, OutFrame};
-use super::raw::{AdvertReceiver, AdvertSender, Inbox, Listen, OutPacket, READS_PER_TURN};
+use super::raw::{AdvertReceiver, AdvertSender, Inbox, Listen, OutPacket, READS_PER_TURN, Received};
 use crate::Turn;
 use crate::interface::{Link, Mirror};
 use crate::reactor::Reactor;
@@ -81,9 +81,8 @@ fn an_ipv4_advert_to_a_peer_is_routed_and_arrives_where_its_address_is_listened_
         out(&second, "10.0.0.1", "10.0.0.2", None),
         out(&third, "10.0.0.1", "10.0.0.3", Some(lan.left.index)),
     ];
-    send(&sender, &packets, &[]);
     for (receiver, address) in receivers.iter().zip(["10.0.0.2", "10.0.0.2", "10.0.0.3"]) {
-        let got = lan.receive(receiver, 1).remove(0);
+        let got = lan.exchange(&sender, &packets, receiver, 1).remove(0);
         assert_eq!((got.destination, got.hop_limit), (ip(address), 64));
         assert_eq!(got.interface, Some(lan.right.index));
     }
@@ -122,8 +121,11 @@ fn an_ipv6_advert_to_a_peer_has_the_hop_limit_asked_for_or_the_kernels() {
             ..packet
         },
     ];
-    send(&sender, &packets, &[]);
-    let hops: Vec<u8> = lan.receive(&receiver, 2).iter().map(|got| got.hop_limit).collect();
+    let hops: Vec<u8> = lan
+        .exchange(&sender, &packets, &receiver, 2)
+        .iter()
+        .map(|got| got.hop_limit)
+        .collect();
     assert_eq!(hops, [7, 64]);
 }
 
@@ -400,6 +402,8 @@ impl Lan {
             net.ip(&format!("addr add 2001:db8::{n}/64 dev {dev} nodad"));
         }
         let (left, right) = (running_link(&a, "va"), running_link(&b, "vb"));
+        await_multicast(&a, "va");
+        await_multicast(&b, "vb");
         Some(Lan { a, b, left, right })
     }
 
@@ -409,33 +413,57 @@ impl Lan {
 
     /// Waits for so many packets.
     fn receive(&self, receiver: &AdvertReceiver, count: usize) -> Vec<Got> {
-        let mut inbox = Inbox::new(1500);
-        let mut got = Vec::new();
-        for _ in 0..100 {
-            let _ = receiver
-                .receive(&mut inbox, |packet| {
-                    got.push(Got {
-                        bytes: packet.bytes.to_vec(),
-                        source: packet.source,
-                        destination: packet.destination,
-                        hop_limit: packet.hop_limit,
-                        interface: packet.interface,
-                        truncated: packet.truncated,
-                    });
-                })
-                .unwrap();
-            if got.len() >= count {
-                break;
-            }
-            poll(
-                &mut [PollFd::new(receiver.as_fd(), PollFlags::POLLIN)],
-                PollTimeout::from(100_u8),
-            )
-            .unwrap();
-        }
+        let got = receive_within(receiver, count, 100);
         assert_eq!(got.len(), count);
         got
     }
+
+    /// Sends until so many packets arrive. Neighbours are looked up first, which a busy kernel may be too late for.
+    fn exchange(
+        &self,
+        sender: &AdvertSender,
+        packets: &[OutPacket<'_>],
+        receiver: &AdvertReceiver,
+        count: usize,
+    ) -> Vec<Got> {
+        for _ in 0..20 {
+            send(sender, packets, &[]);
+            let mut got = receive_within(receiver, count, 10);
+            if got.len() >= count {
+                got.truncate(count);
+                return got;
+            }
+        }
+        panic!("nothing arrives");
+    }
+}
+
+/// Waits for so many packets, at most so many tenths of a second; more may arrive at once.
+fn receive_within(receiver: &AdvertReceiver, count: usize, tenths: u32) -> Vec<Got> {
+    let mut inbox = Inbox::new(1500);
+    let mut got = Vec::new();
+    for _ in 0..tenths {
+        let take = |packet: Received<'_>| {
+            got.push(Got {
+                bytes: packet.bytes.to_vec(),
+                source: packet.source,
+                destination: packet.destination,
+                hop_limit: packet.hop_limit,
+                interface: packet.interface,
+                truncated: packet.truncated,
+            });
+        };
+        let _ = receiver.receive(&mut inbox, take).unwrap();
+        if got.len() >= count {
+            break;
+        }
+        poll(
+            &mut [PollFd::new(receiver.as_fd(), PollFlags::POLLIN)],
+            PollTimeout::from(100_u8),
+        )
+        .unwrap();
+    }
+    got
 }
 
 struct Got {
@@ -468,6 +496,20 @@ fn running_link(net: &Netns, name: &str) -> Link {
         .unwrap();
     }
     panic!("{name} does not come up");
+}
+
+/// The kernel sets up IPv6 on an interface when it has the time, last of all the route to groups.
+fn await_multicast(net: &Netns, name: &str) {
+    for _ in 0..200 {
+        if net
+            .ip(&format!("-6 route show table local type multicast dev {name}"))
+            .contains("ff00::/8")
+        {
+            return;
+        }
+        poll(&mut [], PollTimeout::from(50_u8)).unwrap();
+    }
+    panic!("{name} has no route to groups");
 }
 
 fn listen(local: &str, interface: Option<IfIndex>) -> Listen {
