@@ -31,7 +31,6 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
     loop {
         let more = reader.next();
         low.stage = Stage::Parent;
-        low.several_files = reader.sources().readings() > 1;
         for message in reader.take_messages() {
             low.say_at(
                 message.at,
@@ -242,7 +241,7 @@ fn diagnostic(said: Said, sources: &Sources) -> Diagnostic {
         message: said.message,
         at: said.at.and_then(|mark| location(mark, sources)),
         placed: said.placed,
-        named: said.named,
+        named: said.stage != Stage::Parent || said.at.is_some_and(|mark| sources.names_matter(mark.inclusion)),
         expands_to: said.expands_to,
         origin,
         hints: said.hints,

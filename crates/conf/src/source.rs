@@ -86,6 +86,12 @@ impl Sources {
         self.inclusions.len()
     }
 
+    /// Whether upstream's parent names the file of a reading: not that of a main file that is the only one.
+    pub fn names_matter(&self, id: InclusionId) -> bool {
+        let by = |id| self.inclusion(id).and_then(|reading| reading.by);
+        by(id).is_some() || (self.readings() > 1 && by(InclusionId(1)).is_none())
+    }
+
     /// How many files include each other above a reading.
     pub fn depth(&self, id: InclusionId) -> usize {
         let mut depth = 0;

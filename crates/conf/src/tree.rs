@@ -238,7 +238,7 @@ impl Walker {
         }
         if line.words.len() <= usize::from(keyword.needs) {
             low.missing_parameter(line, line.words.len());
-            self.halted = true;
+            self.halted |= low.take_halt();
             return;
         }
         match keyword.lower {

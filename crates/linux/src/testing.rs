@@ -2,6 +2,7 @@
 //!
 //! Nothing here touches the namespace of the process: work in a namespace is done by threads that enter it and end.
 //! Sockets opened by such a thread stay in the namespace and can be used anywhere.
+#![allow(clippy::panic, reason = "a test that cannot set its stage must stop")]
 
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
@@ -51,7 +52,7 @@ impl Netns {
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         let inside = || match setns(&self.handle, CloneFlags::CLONE_NEWNET) {
             Ok(()) => work(),
-            Err(errno) => unreachable!("the namespace exists and is ours: {errno}"),
+            Err(errno) => panic!("the namespace exists and is ours: {errno}"),
         };
         thread::scope(|scope| scope.spawn(inside).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
@@ -92,8 +93,8 @@ impl Netns {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         match self.run(|| run_program(program, &words, input)) {
             Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
-            Ok(output) => unreachable!("{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr)),
-            Err(error) => unreachable!("cannot run {program}: {error}"),
+            Ok(output) => panic!("{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr)),
+            Err(error) => panic!("cannot run {program}: {error}"),
         }
     }
 }

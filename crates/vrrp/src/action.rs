@@ -6,6 +6,7 @@ use crate::input::BatchId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, MacAddr};
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One thing to do.
@@ -82,7 +83,7 @@ impl StateName {
 }
 
 /// An advert ready for the wire, to one destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Advert {
     /// Whose.
     pub instance: Name,
@@ -100,6 +101,13 @@ pub struct Advert {
     pub hop_limit: Option<u8>,
     /// IPv4: from the first byte of the IP header (which the kernel completes). IPv6: the payload, checksum zero.
     pub bytes: Vec<u8>,
+}
+
+/// The bytes may hold a password: they are counted, not printed.
+impl fmt::Debug for Advert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Advert({self}, {} bytes)", self.bytes.len())
+    }
 }
 
 /// One change to the addresses of an interface.

@@ -44,6 +44,28 @@ pub struct Defaults {
     pub receive_buffer: Option<ReceiveBuffer>,
 }
 
+impl Default for Defaults {
+    /// What holds without `global_defs`.
+    fn default() -> Defaults {
+        let settings = crate::config::Settings::default();
+        Defaults {
+            version: None,
+            strict: false,
+            group4: settings.group4,
+            group6: settings.group6,
+            announcing: AnnouncingDraft::default(),
+            down_adverts: None,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            checksum_as_v2: false,
+            receive_buffer: None,
+        }
+    }
+}
+
 /// `garp_*` keywords as written; `None` where nothing was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AnnouncingDraft {

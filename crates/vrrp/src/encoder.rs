@@ -8,8 +8,10 @@ use crate::action::{Action, Advert};
 use crate::config::{Auth, Config, Delivery, UnicastChecksum, Version};
 use crate::wire::checksum::{Sum, update};
 use crate::wire::{self, CHECKSUM_OFFSET, Claim, HEADER_LEN, PROTOCOL, PROTOCOL_AH, auth, ipv4, v2, v3};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use base::IfIndex;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where packets come from and what else shapes them besides the configuration.
@@ -21,16 +23,51 @@ pub(crate) struct Origin {
     pub(crate) checksum_group: Option<Ipv4Addr>,
 }
 
-/// The sequence number of AH: one counter for what is sent and what was received.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Senders whose sequence numbers are remembered. More than real segments have; the oldest is forgotten first.
+const MARKS: usize = 16;
+
+/// The sequence numbers of AH.
+///
+/// Our own counter runs ahead of everything seen, since upstream compares with one counter for both directions. What
+/// is received is compared with the last number of its own sender: with one counter two masters of equal counts
+/// would refuse each other for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sequence {
-    /// The last number used or seen.
-    pub(crate) last: u32,
-    /// The numbers are used up; they start again with the next mastership.
-    pub(crate) cycled: bool,
+    last: u32,
+    cycled: bool,
+    marks: VecDeque<(IpAddr, u32)>,
 }
 
 impl Sequence {
+    /// Takes a number that somebody proved to have sent. The error is the last number of that sender.
+    pub(crate) fn receive(&mut self, from: IpAddr, number: u32) -> Result<(), u32> {
+        match self.marks.iter_mut().find(|(sender, _)| *sender == from) {
+            Some((_, mark)) if number <= *mark => return Err(*mark),
+            Some((_, mark)) => *mark = number,
+            None => {
+                if self.marks.len() == MARKS {
+                    self.marks.pop_front();
+                }
+                self.marks.push_back((from, number));
+            }
+        }
+        self.last = self.last.max(number);
+        Ok(())
+    }
+
+    /// Continues behind the number of a router that must believe us.
+    pub(crate) fn pass(&mut self, number: u32) {
+        self.last = self.last.max(number.saturating_add(1));
+    }
+
+    /// A new mastership begins: numbers that were used up start again.
+    pub(crate) fn restart_if_cycled(&mut self) {
+        if self.cycled {
+            self.last = 0;
+            self.cycled = false;
+        }
+    }
+
     fn next(&mut self) -> u32 {
         match self.last.checked_add(1) {
             Some(next) => self.last = next,
@@ -38,22 +75,22 @@ impl Sequence {
         }
         self.last
     }
-
-    /// A new mastership begins.
-    pub(crate) fn restart_if_cycled(&mut self) {
-        if self.cycled {
-            *self = Sequence::default();
-        }
-    }
 }
 
 /// A packet for one destination.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Template {
     destination: IpAddr,
     bytes: Vec<u8>,
     /// Where the VRRP message begins.
     message: usize,
+}
+
+/// The bytes may hold a password.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({}, {} bytes)", self.destination, self.bytes.len())
+    }
 }
 
 /// The packets of one instance.

@@ -22,7 +22,10 @@ pub mod event;
 pub mod holdings;
 pub mod input;
 mod instance;
+mod notation;
 mod receive;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod timing;
 mod waiting;
 pub mod wire;

@@ -324,12 +324,8 @@ impl Ears {
         if ah.spi != expected {
             return Err(Rejected::Spi { got: ah.spi, expected });
         }
-        let last = self.sequence.last;
-        if ah.sequence <= last {
-            return Err(Rejected::Replay { got: ah.sequence, last });
-        }
-        self.sequence.last = ah.sequence;
-        Ok(())
+        let taken = self.sequence.receive(arrival.source, ah.sequence);
+        taken.map_err(|last| Rejected::Replay { got: ah.sequence, last })
     }
 
     /// Step 9.

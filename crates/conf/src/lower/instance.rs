@@ -613,7 +613,14 @@ fn group_member(low: &mut Lowering<'_>, line: Line<'_, '_>, word: usize) {
         return;
     };
     let taken = |groups: &[PacingGroup], name: &IfName| groups.iter().any(|group| group.interfaces.contains(name));
-    if taken(&low.settings.pacing_groups, &name) || low.pacing.as_ref().is_some_and(|g| g.interfaces.contains(&name)) {
+    if low
+        .pacing
+        .as_ref()
+        .is_some_and(|group| group.interfaces.contains(&name))
+    {
+        return;
+    }
+    if taken(&low.settings.pacing_groups, &name) {
         let text = format!("garp_group already specified for {name} - ignoring");
         return low.say(line, word, Class::Error, "garp-group", text);
     }

@@ -30,8 +30,6 @@ pub(crate) struct Said {
     pub(crate) message: String,
     pub(crate) at: Option<Mark>,
     pub(crate) placed: bool,
-    /// Whether upstream's line names the file: several were read, or a child says it.
-    pub(crate) named: bool,
     pub(crate) expands_to: Option<String>,
     pub(crate) hints: Vec<String>,
     /// Nothing around it may be shown: it is about a password.
@@ -56,8 +54,6 @@ pub struct Lowering<'f> {
     pub(crate) stage: Stage,
     pub(crate) said: Vec<Said>,
     pub(crate) unsaid: usize,
-    /// More than one file was read so far.
-    pub(crate) several_files: bool,
     pub(crate) global: Global,
     pub(crate) settings: Settings,
     pub(crate) defaults: Defaults,
@@ -106,7 +102,6 @@ impl<'f> Lowering<'f> {
             stage: Stage::Parent,
             said: Vec::new(),
             unsaid: 0,
-            several_files: false,
             has_vrrp: false,
             global: Global::default(),
             settings,
@@ -137,7 +132,6 @@ impl<'f> Lowering<'f> {
             message,
             at: Some(line.mark(word)),
             placed: true,
-            named: self.several_files || self.stage != Stage::Parent,
             expands_to: shown.then(|| line.word(word).unwrap_or_default().to_owned()),
             hints: Vec::new(),
             secret,
@@ -160,7 +154,6 @@ impl<'f> Lowering<'f> {
             message,
             at,
             placed,
-            named: self.several_files || self.stage != Stage::Parent,
             expands_to: None,
             hints: Vec::new(),
             secret: false,

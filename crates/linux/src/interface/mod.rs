@@ -3,8 +3,8 @@
 //! [`Mirror`] owns the socket: it hears the notifications first and asks for everything there is second, on the same
 //! socket, so that no change falls between the two and everything arrives in the order in which it happened. When the
 //! kernel had to drop notifications it asks for everything again and reports the differences as ordinary changes.
-//! [`facts`] are what is known, [`table`] turns notices into changes, [`decode`] turns bytes into notices; all three
-//! are pure. The mirror does not know which interfaces or addresses matter to anybody.
+//! `facts` are what is known, `table` turns notices into changes, `decode` turns bytes into notices; all three are
+//! pure. The mirror does not know which interfaces or addresses matter to anybody.
 
 mod decode;
 mod facts;
@@ -161,11 +161,13 @@ impl Mirror {
                 return Ok(Turn::More);
             }
             reads += 1;
-            match self
-                .socket
-                .receive(buffer)
-                .map_err(|errno| failed("read network changes", errno))?
-            {
+            let arrival = self.socket.receive(buffer).map_err(|errno| {
+                // Whether a dump goes on after this nobody knows: begin again.
+                self.stale = true;
+                self.dump = Dump::Idle;
+                failed("read network changes", errno)
+            })?;
+            match arrival {
                 Arrival::Bytes(len) => {
                     dumps += self.take_datagram(buffer.get(..len).unwrap_or_default(), changes)?;
                 }

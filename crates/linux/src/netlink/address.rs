@@ -121,6 +121,9 @@ pub struct BatchDone {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Everything was done, except these: positions in the batch, ascending, and the kernel's error numbers.
+    ///
+    /// The mirror hears of IPv4 addresses before the answer, of IPv6 addresses a moment later: the kernel reports them
+    /// from a thread of its own.
     Answered {
         /// Position and error number.
         refused: Vec<(usize, i32)>,
@@ -173,6 +176,10 @@ impl AddressSocket {
 
     /// Sends a batch. Its answer comes with [`AddressSocket::complete`], under the same number.
     ///
+    /// The kernel works through the batch before this returns: for some 15 µs an IPv4 address on an interface with
+    /// few, for some 150 µs on one with four thousand, because it walks its lists. Small batches (25 cost no more in
+    /// sum than 200) let a caller do other things in between.
+    ///
     /// An error means that nothing of the batch was sent and that no answer will come. If the kernel takes only the
     /// front of a long batch, the rest is answered as refused, with the error number of the failed call.
     pub fn submit(&mut self, batch: u64, requests: &[AddressRequest]) -> Result<(), SysError> {
@@ -188,12 +195,9 @@ impl AddressSocket {
         let first = self.socket.take_sequence(count);
         let mut sent = 0;
         for chunk in requests.chunks(CHUNK) {
-            if self.unread + chunk.len() > UNREAD {
-                self.read()?;
-            }
             let is_last = sent + chunk.len() == requests.len();
             encode(chunk, first.wrapping_add(sent as u32), is_last, &mut self.outgoing);
-            match self.socket.send(&self.outgoing) {
+            match self.send(chunk.len()) {
                 Ok(()) if sent == 0 => self.pending.push_back(Pending {
                     batch,
                     first,
@@ -202,9 +206,11 @@ impl AddressSocket {
                 }),
                 Ok(()) => {}
                 Err(errno) if sent == 0 => return Err(failed(os_error(errno))),
-                Err(errno) => return self.cut_short(batch, sent..requests.len(), errno),
+                Err(errno) => {
+                    self.cut_short(first, sent..requests.len(), errno);
+                    return Ok(());
+                }
             }
-            self.unread += chunk.len();
             sent += chunk.len();
         }
         Ok(())
@@ -214,7 +220,7 @@ impl AddressSocket {
     pub fn complete(&mut self, done: &mut Vec<BatchDone>) -> Result<(), SysError> {
         let result = self.read();
         done.append(&mut self.finished);
-        result
+        result.map_err(|errno| SysError::new("read answers about addresses", "", os_error(errno)))
     }
 
     /// Whether a batch was submitted that [`AddressSocket::complete`] has not returned.
@@ -222,20 +228,34 @@ impl AddressSocket {
         !self.pending.is_empty() || !self.finished.is_empty()
     }
 
-    /// Ends the newest batch, of which the kernel did not take the positions `unsent`.
-    fn cut_short(&mut self, batch: u64, unsent: Range<usize>, errno: Errno) -> Result<(), SysError> {
-        self.read()?;
-        // It is no longer there if answers were lost: then it has been reported as unknown.
-        if let Some(position) = self.pending.iter().rposition(|pending| pending.batch == batch)
-            && let Some(mut pending) = self.pending.remove(position)
-        {
-            pending.refused.extend(unsent.map(|position| (position, errno as i32)));
-            self.finish(pending);
+    /// Sends what is encoded: `count` requests.
+    fn send(&mut self, count: usize) -> Result<(), Errno> {
+        if self.unread + count > UNREAD {
+            self.read()?;
         }
+        self.socket.send(&self.outgoing)?;
+        self.unread += count;
         Ok(())
     }
 
-    fn read(&mut self) -> Result<(), SysError> {
+    /// Ends the batch whose first message has this number; the kernel did not take the positions `unsent`.
+    fn cut_short(&mut self, first: u32, unsent: Range<usize>, errno: Errno) {
+        let readable = self.read().is_ok();
+        // It is no longer there if answers were lost: then it has been reported as unknown.
+        if let Some(position) = self.pending.iter().rposition(|pending| pending.first == first)
+            && let Some(Pending { batch, mut refused, .. }) = self.pending.remove(position)
+        {
+            refused.extend(unsent.map(|position| (position, errno as i32)));
+            let outcome = if readable {
+                Outcome::Answered { refused }
+            } else {
+                Outcome::Unknown
+            };
+            self.finished.push(BatchDone { batch, outcome });
+        }
+    }
+
+    fn read(&mut self) -> Result<(), Errno> {
         let mut incoming = std::mem::take(&mut self.incoming);
         let mut overrun = false;
         let result = loop {
@@ -243,7 +263,7 @@ impl AddressSocket {
                 Ok(Arrival::Bytes(len)) => self.take(incoming.get(..len).unwrap_or_default()),
                 Ok(Arrival::Overrun) => overrun = true,
                 Ok(Arrival::Empty) => break Ok(()),
-                Err(errno) => break Err(SysError::new("read answers about addresses", "", os_error(errno))),
+                Err(errno) => break Err(errno),
             }
         };
         self.incoming = incoming;
@@ -279,18 +299,12 @@ impl AddressSocket {
                 pending.refused.push((index as usize, errno));
             }
             if index + 1 == pending.count
-                && let Some(complete) = self.pending.remove(position)
+                && let Some(Pending { batch, refused, .. }) = self.pending.remove(position)
             {
-                self.finish(complete);
+                let outcome = Outcome::Answered { refused };
+                self.finished.push(BatchDone { batch, outcome });
             }
         }
-    }
-
-    fn finish(&mut self, Pending { batch, refused, .. }: Pending) {
-        self.finished.push(BatchDone {
-            batch,
-            outcome: Outcome::Answered { refused },
-        });
     }
 }
 

@@ -23,6 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// Large enough for every peer of a busy segment in one interval, small enough that a flood on one interface delays
 /// the others by less than a millisecond.
 pub const READS_PER_TURN: usize = 32;
+const _: () = assert!(READS_PER_TURN <= messages::CHUNK, "a turn is one system call");
 
 /// Byte of the checksum in a VRRP header.
 const CHECKSUM_OFFSET: libc::c_int = 6;

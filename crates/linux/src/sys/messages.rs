@@ -9,14 +9,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// Packets handed to the kernel in one sendmmsg(2).
+/// Packets in one system call.
 ///
 /// The call costs a fraction of what the kernel does for each packet, so more gains nothing measurable, while the
-/// arrays for the call stay small enough for the stack.
-pub(crate) const SEND_CHUNK: usize = 64;
+/// arrays for the call stay small enough to be made anew each time, on the stack.
+pub(crate) const CHUNK: usize = 32;
 
-/// Bytes for the control messages of a packet: packet information and hop limit of IPv6, the largest case, take 64.
-const CONTROL_LEN: usize = 128;
+/// Bytes for the control messages of a packet: packet information and hop limit of IPv6, the largest case.
+const CONTROL_LEN: usize = 64;
 
 /// Where a packet goes.
 #[derive(Clone, Copy)]
@@ -55,17 +55,17 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) control: Control,
 }
 
-/// Sends up to [`SEND_CHUNK`] packets from the front of `packets` without waiting, and says how many went. An error
+/// Sends up to [`CHUNK`] packets from the front of `packets` without waiting, and says how many went. An error
 /// means that none did, and is that of the first.
 pub(crate) fn send<'a>(
     fd: BorrowedFd<'_>,
     packets: impl Iterator<Item = Outgoing<'a>>,
     flags: libc::c_int,
 ) -> io::Result<usize> {
-    let mut addresses = [RawAddress::EMPTY; SEND_CHUNK];
-    let mut controls = [ControlBuffer::EMPTY; SEND_CHUNK];
-    let mut vectors = [EMPTY_VECTOR; SEND_CHUNK];
-    let mut headers = [EMPTY_HEADER; SEND_CHUNK];
+    let mut addresses = [RawAddress::EMPTY; CHUNK];
+    let mut controls = [ControlBuffer::EMPTY; CHUNK];
+    let mut vectors = [EMPTY_VECTOR; CHUNK];
+    let mut headers = [EMPTY_HEADER; CHUNK];
     let mut count = 0;
     let slots = headers
         .iter_mut()
@@ -136,7 +136,7 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl Arrivals {
-    /// Room for `packets` packets of up to `packet_size` bytes each.
+    /// Room for `packets` packets (at most [`CHUNK`] are read at once) of up to `packet_size` bytes each.
     pub(crate) fn new(packets: usize, packet_size: usize) -> Arrivals {
         let empty = Slot {
             address: RawAddress::EMPTY,
@@ -163,8 +163,8 @@ impl Arrivals {
         reason = "lengths of control messages are 32 bits wide with musl"
     )]
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut vectors = [EMPTY_VECTOR; SEND_CHUNK];
-        let mut headers = [EMPTY_HEADER; SEND_CHUNK];
+        let mut vectors = [EMPTY_VECTOR; CHUNK];
+        let mut headers = [EMPTY_HEADER; CHUNK];
         let mut count = 0;
         let places = self.bytes.chunks_exact_mut(self.packet_size).zip(&mut self.slots);
         for ((place, slot), (header, vector)) in places.zip(headers.iter_mut().zip(&mut vectors)) {

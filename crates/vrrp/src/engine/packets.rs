@@ -101,7 +101,7 @@ impl Engine {
             State::Init | State::Fault | State::Backup { .. } | State::Stopped => false,
         };
         if is_master && theirs < instance.election.effective() {
-            instance.ears.sequence.last = sequence.saturating_add(1);
+            instance.ears.sequence.pass(sequence);
             let text = "IPSEC-AH : Syncing seq_num - Increment seq".into();
             Engine::tell(Some(&instance.config.name), Level::Detail, text, out);
         }

@@ -1,7 +1,6 @@
 use super::*;
 use crate::config::AddressFlags;
 use alloc::string::ToString;
-use core::net::{Ipv4Addr, Ipv6Addr};
 
 struct Known;
 
@@ -317,21 +316,7 @@ fn draft() -> Draft {
 }
 
 fn defaults() -> Defaults {
-    Defaults {
-        version: None,
-        strict: false,
-        group4: Ipv4Addr::new(224, 0, 0, 18),
-        group6: Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12),
-        announcing: AnnouncingDraft::default(),
-        down_adverts: None,
-        check_unicast_source: false,
-        skip_check_adv_addr: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        checksum_as_v2: false,
-        receive_buffer: None,
-    }
+    Defaults::default()
 }
 
 fn finished(draft: Draft) -> Finished {
