@@ -1,4 +1,11 @@
 //! Packets of C keepalived 2.2.7, captured on a veth pair: we send the same bytes and believe them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod common;
 
