@@ -114,7 +114,7 @@ fn over_ipv6_the_payload_is_the_originals_but_for_the_checksum_the_kernel_fills_
 }
 
 fn bench(sample: &Sample) -> Bench {
-    let mut model = common::models(&[sample.wish.clone()]);
+    let mut model = common::models(std::slice::from_ref(&sample.wish));
     for config in model.instances.values_mut() {
         let config = std::sync::Arc::make_mut(config);
         if let vrrp::config::Delivery::Unicast { peers, ttl, .. } = &mut config.delivery {
