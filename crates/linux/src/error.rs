@@ -29,6 +29,11 @@ impl SysError {
     pub fn errno(&self) -> Option<i32> {
         self.source.raw_os_error()
     }
+
+    /// Whether the process lacks the right: trying again is of no use.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.errno(), Some(libc::EPERM | libc::EACCES))
+    }
 }
 
 impl fmt::Display for SysError {

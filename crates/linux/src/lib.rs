@@ -5,5 +5,24 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+pub mod interface;
+pub mod ipc;
+pub mod lock;
+pub mod memfd;
+pub mod namespace;
+pub mod netlink;
+pub mod process;
+pub mod process_files;
+pub mod reactor;
+pub mod sched;
+pub mod signal;
+pub mod socket;
+#[allow(unsafe_code)]
+mod sys;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::SysError;
+pub use reactor::Turn;
+
+use sys::process as sys_process;

@@ -6,6 +6,7 @@ use crate::input::BatchId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, MacAddr};
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One thing to do.
@@ -56,6 +57,18 @@ pub enum StateName {
 }
 
 impl StateName {
+    /// The number SNMP and the JSON dump know.
+    pub const fn number(self) -> u8 {
+        match self {
+            StateName::Init => 0,
+            StateName::Backup => 1,
+            StateName::Master => 2,
+            StateName::Fault => 3,
+            StateName::Deleted => 97,
+            StateName::Stop => 98,
+        }
+    }
+
     /// The word logs, scripts and FIFOs know.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +83,7 @@ impl StateName {
 }
 
 /// An advert ready for the wire, to one destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Advert {
     /// Whose.
     pub instance: Name,
@@ -88,6 +101,13 @@ pub struct Advert {
     pub hop_limit: Option<u8>,
     /// IPv4: from the first byte of the IP header (which the kernel completes). IPv6: the payload, checksum zero.
     pub bytes: Vec<u8>,
+}
+
+/// The bytes may hold a password: they are counted, not printed.
+impl fmt::Debug for Advert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Advert({self}, {} bytes)", self.bytes.len())
+    }
 }
 
 /// One change to the addresses of an interface.

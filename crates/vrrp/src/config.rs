@@ -195,7 +195,7 @@ pub enum Delivery {
     },
     /// To each configured peer.
     Unicast {
-        /// The peers, at least one.
+        /// The peers; none only with `unicast_fault_no_peer`, and then the instance is in FAULT.
         peers: Vec<Peer>,
         /// `unicast_ttl`; `None`: 255 for IPv4, the kernel's for IPv6.
         ttl: Option<u8>,

@@ -4,6 +4,8 @@
 //! (`spec/vrrp-behaviour.md` 1, 6.1, 9, 14 and the notes of `spec/keywords.tsv`). Nothing here stops the program:
 //! every correction and refusal is a [`Finding`] that names the keyword it is about, so that `conf` can say where.
 
+mod finish;
+
 use crate::config::{AddressFlags, Config, Name, Peer, ReceiveBuffer, UnicastChecksum, Version, Vrid, Wanted};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,6 +42,28 @@ pub struct Defaults {
     pub checksum_as_v2: bool,
     /// `vrrp_rx_bufs_policy`.
     pub receive_buffer: Option<ReceiveBuffer>,
+}
+
+impl Default for Defaults {
+    /// What holds without `global_defs`.
+    fn default() -> Defaults {
+        let settings = crate::config::Settings::default();
+        Defaults {
+            version: None,
+            strict: false,
+            group4: settings.group4,
+            group6: settings.group6,
+            announcing: AnnouncingDraft::default(),
+            down_adverts: None,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            checksum_as_v2: false,
+            receive_buffer: None,
+        }
+    }
 }
 
 /// `garp_*` keywords as written; `None` where nothing was.
@@ -230,10 +254,7 @@ impl Draft {
     }
 
     /// Applies the defaults and every rule between keywords.
-    pub fn finish(self, _name: Name, _defaults: &Defaults, _surroundings: &dyn Surroundings) -> Finished {
-        Finished {
-            config: None,
-            findings: Vec::new(),
-        }
+    pub fn finish(self, name: Name, defaults: &Defaults, surroundings: &dyn Surroundings) -> Finished {
+        finish::finish(self, name, defaults, surroundings)
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::{AddressKey, Name};
 use alloc::vec::Vec;
 use base::{IfIndex, IfName, MacAddr};
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Something happened.
@@ -111,7 +112,7 @@ pub struct Packet<'a> {
 }
 
 /// The bytes of a packet and what came beside them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Body<'a> {
     /// IPv4: from the first byte of the IP header.
     V4(&'a [u8]),
@@ -126,4 +127,25 @@ pub enum Body<'a> {
         /// From the first byte of the VRRP header.
         payload: &'a [u8],
     },
+}
+
+/// The bytes may hold a password: they are counted, not printed.
+impl fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::V4(bytes) => write!(f, "V4({} bytes)", bytes.len()),
+            Body::V6 {
+                source,
+                destination,
+                hop_limit,
+                payload,
+            } => f
+                .debug_struct("V6")
+                .field("source", source)
+                .field("destination", destination)
+                .field("hop_limit", hop_limit)
+                .field("bytes", &payload.len())
+                .finish(),
+        }
+    }
 }

@@ -11,12 +11,28 @@
 extern crate alloc;
 
 pub mod action;
+mod announce;
 pub mod config;
+pub mod counters;
 pub mod draft;
+pub mod election;
+mod encoder;
+pub mod engine;
 pub mod event;
+pub mod holdings;
 pub mod input;
+mod instance;
+mod notation;
+mod receive;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod timing;
+mod waiting;
+pub mod wire;
 
 pub use action::Action;
 pub use config::Config;
+pub use engine::Engine;
 pub use event::Event;
 pub use input::Input;
+pub use waiting::Waiting;

@@ -1,0 +1,306 @@
+//! All that a configuration is made of, as one value.
+//!
+//! A [`Bundle`] holds the bytes of the main file and of every file it includes, and the facts the language may ask
+//! for. It is made by [`load`] with the help of a [`Loader`], the only thing that opens files; from then on the files
+//! may change without consequence. Bundles carry passwords, so they have no useful `Debug`.
+
+use crate::expand::{Answer, Files, Found, Reader};
+use crate::limits;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The only thing that opens files.
+pub trait Loader {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why there are none.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError>;
+
+    /// The files that match a pattern with wildcards and braces, sorted as glob(3) sorts; none is no error.
+    ///
+    /// # Errors
+    /// [`LoadError::Other`] if a directory cannot be read.
+    fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError>;
+}
+
+/// Why a file has no bytes for us.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LoadError {
+    /// There is no such file.
+    Missing,
+    /// It is a directory.
+    Directory,
+    /// It is a device or the like, or it may be executed.
+    NotRegular,
+    /// The system's reason.
+    Other(String),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Missing => f.write_str("No such file or directory"),
+            LoadError::Directory => f.write_str("is a directory"),
+            LoadError::NotRegular => f.write_str("is not a regular non-executable file"),
+            LoadError::Other(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// What the language may ask about the place it is read in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The configuration id of `@` lines and `${_INSTANCE}`: `-i`, or the node name up to the first dot.
+    pub config_id: String,
+    /// The environment, for `${_ENV NAME}`.
+    pub environment: BTreeMap<String, String>,
+    /// The working directory, absolute; relative names of the main file begin here.
+    pub directory: PathBuf,
+    /// Seed of `${_RANDOM}`, unless `random_seed` is given.
+    pub seed: u64,
+    /// The interfaces of the place; `None` if they are not known, then no interface is reported as missing.
+    pub interfaces: Option<Vec<InterfaceFact>>,
+    /// `-e`: every problem with an include is an error.
+    pub strict_includes: bool,
+    /// The configuration is only checked (`-t`): what follows a number on its word makes it invalid. Otherwise the number
+    /// is used with a warning, as upstream does.
+    pub checking: bool,
+    /// Processors that can be named in `*_cpu_affinity`; `None` if not known.
+    pub processors: Option<u32>,
+}
+
+/// What is known of an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceFact {
+    /// Its name.
+    pub name: String,
+    /// The largest packet it takes.
+    pub mtu: u32,
+    /// Whether it can do multicast.
+    pub multicast: bool,
+}
+
+/// A file of a bundle.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StoredFile {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What was asked of the loader, and what it answered.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    pattern: String,
+    answer: Answer,
+}
+
+/// The bytes of all files, and the facts. Compiling it twice gives the same result twice.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    main: String,
+    facts: Facts,
+    files: Vec<StoredFile>,
+    asked: Vec<Asked>,
+}
+
+/// Files may hold passwords: only their number is shown.
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bundle")
+            .field("main", &self.main)
+            .field("files", &self.files.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Bundle {
+    /// The name or pattern of the main file.
+    pub fn main(&self) -> &str {
+        &self.main
+    }
+
+    /// The facts.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The paths of all files, in the order in which they were first read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
+    /// The text of a file; bytes that are no UTF-8 are replaced.
+    pub(crate) fn text(&self, file: usize) -> Option<Cow<'_, str>> {
+        self.files.get(file).map(|f| String::from_utf8_lossy(&f.bytes))
+    }
+}
+
+/// Reads a configuration and everything it includes.
+///
+/// It never fails: what cannot be read is a diagnostic of [`crate::compile`].
+pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
+    let recorder = Recorder {
+        loader,
+        files: Vec::new(),
+        asked: Vec::new(),
+        total: 0,
+    };
+    // Which files are included depends on conditions and definitions, so the lines are expanded once for the
+    // loader to see what is asked for. The lines themselves are thrown away.
+    let mut reader = Reader::new(&facts, recorder);
+    reader.open_main(file_or_glob);
+    while reader.next().is_some() {}
+    let recorder = reader.into_files();
+    Bundle {
+        main: file_or_glob.to_owned(),
+        files: recorder.files,
+        asked: recorder.asked,
+        facts,
+    }
+}
+
+/// Answers from the loader, remembered.
+struct Recorder<'l> {
+    loader: &'l dyn Loader,
+    files: Vec<StoredFile>,
+    asked: Vec<Asked>,
+    total: usize,
+}
+
+impl Recorder<'_> {
+    fn fetch(&mut self, path: PathBuf) -> Found {
+        if let Some(file) = self.files.iter().position(|f| f.path == path) {
+            return Found { path, file: Ok(file) };
+        }
+        let file = match self.loader.read(&path) {
+            Ok(bytes) if self.total + bytes.len() > limits::TOTAL_BYTES => {
+                Err(LoadError::Other("the configuration is too large".to_owned()))
+            }
+            Ok(bytes) => {
+                self.total += bytes.len();
+                self.files.push(StoredFile {
+                    path: path.clone(),
+                    bytes,
+                });
+                Ok(self.files.len() - 1)
+            }
+            Err(error) => Err(error),
+        };
+        Found { path, file }
+    }
+}
+
+impl Files for Recorder<'_> {
+    fn ask(&mut self, pattern: &str) -> Answer {
+        let answer = match self.loader.glob(pattern) {
+            Ok(paths) => Ok(paths.into_iter().map(|path| self.fetch(path)).collect()),
+            Err(error) => Err(error),
+        };
+        self.asked.push(Asked {
+            pattern: pattern.to_owned(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+
+    fn text(&self, file: usize) -> Arc<str> {
+        let bytes = self.files.get(file).map(|f| f.bytes.as_slice()).unwrap_or_default();
+        Arc::from(String::from_utf8_lossy(bytes))
+    }
+}
+
+/// The answers of a bundle, given again in the same order.
+pub(crate) struct Replay<'b> {
+    bundle: &'b Bundle,
+    next: usize,
+}
+
+impl<'b> Replay<'b> {
+    pub(crate) fn new(bundle: &'b Bundle) -> Replay<'b> {
+        Replay { bundle, next: 0 }
+    }
+}
+
+impl Files for Replay<'_> {
+    fn ask(&mut self, pattern: &str) -> Answer {
+        // Reading is deterministic, so the questions come in the order in which they were recorded. A bundle that was
+        // tampered with gives an answer that does not fit, which counts as no file.
+        let asked = self
+            .bundle
+            .asked
+            .get(self.next)
+            .filter(|asked| asked.pattern == pattern);
+        self.next += 1;
+        asked.map_or(Ok(Vec::new()), |asked| asked.answer.clone())
+    }
+
+    fn text(&self, file: usize) -> Arc<str> {
+        Arc::from(self.bundle.text(file).unwrap_or_default())
+    }
+}
+
+/// A loader whose files are a map, for tests and for tools that have the text already.
+#[derive(Clone, Default)]
+pub struct MapLoader {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl MapLoader {
+    /// Adds a file.
+    #[must_use]
+    pub fn with(mut self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> MapLoader {
+        self.files.insert(path.into(), bytes.into());
+        self
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        self.files.keys().any(|file| file != path && file.starts_with(path))
+    }
+}
+
+impl Loader for MapLoader {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        match self.files.get(path) {
+            Some(bytes) => Ok(bytes.clone()),
+            None if self.is_directory(path) => Err(LoadError::Directory),
+            None => Err(LoadError::Missing),
+        }
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
+        let mut found = Vec::new();
+        for alternative in crate::pattern::braces(pattern) {
+            let plain = Path::new(&alternative);
+            if self.is_directory(plain) {
+                found.push(plain.to_owned());
+            }
+            found.extend(
+                self.files
+                    .keys()
+                    .filter(|path| path_matches(&alternative, path))
+                    .cloned(),
+            );
+        }
+        Ok(found)
+    }
+}
+
+/// Whether each component of a path matches that of a pattern.
+fn path_matches(pattern: &str, path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    let (mut patterns, mut names) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (patterns.next(), names.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(name)) if pattern == name || crate::pattern::matches(pattern, name) => {}
+            (Some(_) | None, _) => return false,
+        }
+    }
+}

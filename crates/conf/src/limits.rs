@@ -1,0 +1,34 @@
+//! Everything in the language that could grow without end, and where it stops.
+//!
+//! The crate promises a verdict on any bytes in bounded time and memory; these are the bounds. Reaching one is a
+//! diagnostic that names it, never a silent cut.
+
+/// The longest line, in bytes, before and after expansion. Longer lines are reported and left out, as upstream does.
+pub const LINE_BYTES: usize = 1023;
+
+/// How deep files may include files. A file that includes itself ends here.
+pub const INCLUDE_DEPTH: usize = 32;
+
+/// Files one configuration may be made of.
+pub const INCLUDED_FILES: usize = 10_000;
+
+/// Rounds of substitution on one line. Only a definition that contains itself needs more than a few.
+pub const SUBSTITUTION_ROUNDS: u32 = 100;
+
+/// Repetitions and multi-line definitions that may be inside each other on one line.
+pub const NESTED_EXPANSIONS: usize = 64;
+
+/// Steps of work a configuration may cost: one for each logical line, each substitution and each 64 bytes expanded.
+///
+/// 65,024 instances of twenty lines made by `~SEQ` need about four million; nested sequences that would run for
+/// hours end here after a few seconds.
+pub const EXPANSION_STEPS: u64 = 20_000_000;
+
+/// Diagnostics kept. What comes after is counted and said in one line.
+pub const DIAGNOSTICS: usize = 20_000;
+
+/// Total bytes of all files. A configuration is text written by people; what is larger was included by mistake.
+pub const TOTAL_BYTES: usize = 256 * 1024 * 1024;
+
+/// Blocks inside blocks. No keyword table is deeper than five; the limit guards the walker's stack.
+pub const BLOCK_DEPTH: usize = 16;

@@ -1,0 +1,285 @@
+//! From words to drafts.
+//!
+//! A [`Lowering`] is what the keyword tables write into while the file is read: drafts of everything, and what there is
+//! to say. It decides about single words (ranges, spelling, upstream's messages); rules between keywords are
+//! [`crate::resolve`]'s and the subject crates'.
+
+pub mod address;
+pub mod global;
+pub mod instance;
+pub mod value;
+
+use crate::bundle::Facts;
+use crate::diagnostic::{Class, Stage};
+use crate::limits;
+use crate::model::Global;
+use crate::source::Mark;
+use crate::tree::Statement;
+use base::IfName;
+use instance::{InstanceDraft, Named};
+use std::collections::{BTreeSet, HashSet};
+use vrrp::config::{PacingGroup, Settings};
+use vrrp::draft::{AnnouncingDraft, Defaults};
+
+/// Something said, before its place is looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) stage: Stage,
+    pub(crate) class: Class,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) at: Option<Mark>,
+    pub(crate) placed: bool,
+    pub(crate) expands_to: Option<String>,
+    pub(crate) hints: Vec<String>,
+    /// Nothing around it may be shown: it is about a password.
+    pub(crate) secret: bool,
+    /// Said only if interfaces may not come and go.
+    pub(crate) unless_dynamic: bool,
+}
+
+/// How a receive buffer is sized, as written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct BufferDraft {
+    pub(crate) bytes: Option<u32>,
+    pub(crate) mtu: bool,
+    pub(crate) advert: bool,
+    pub(crate) multiplier: Option<u32>,
+}
+
+/// What the tables write into.
+#[derive(Debug)]
+pub struct Lowering<'f> {
+    pub(crate) facts: &'f Facts,
+    pub(crate) stage: Stage,
+    pub(crate) said: Vec<Said>,
+    pub(crate) unsaid: usize,
+    pub(crate) global: Global,
+    pub(crate) settings: Settings,
+    pub(crate) defaults: Defaults,
+    pub(crate) buffers: BufferDraft,
+    pub(crate) instance: Option<InstanceDraft>,
+    pub(crate) instances: Vec<InstanceDraft>,
+    pub(crate) instance_names: HashSet<String>,
+    pub(crate) pacing: Option<PacingGroup>,
+    pub(crate) has_vrrp: bool,
+    pub(crate) has_checkers: bool,
+    pub(crate) has_bfd: bool,
+    later: BTreeSet<&'static str>,
+    interfaces: Option<HashSet<&'f str>>,
+    pub(crate) absent_interface: bool,
+    halt: bool,
+    refused: bool,
+}
+
+impl<'f> Lowering<'f> {
+    /// Nothing read yet.
+    pub(crate) fn new(facts: &'f Facts) -> Lowering<'f> {
+        let settings = Settings::default();
+        let defaults = Defaults {
+            version: None,
+            strict: false,
+            group4: settings.group4,
+            group6: settings.group6,
+            announcing: AnnouncingDraft::default(),
+            down_adverts: None,
+            check_unicast_source: false,
+            skip_check_adv_addr: false,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            checksum_as_v2: false,
+            receive_buffer: None,
+        };
+        let names = |facts: &'f Facts| {
+            facts
+                .interfaces
+                .as_ref()
+                .map(|all| all.iter().map(|i| i.name.as_str()).collect())
+        };
+        Lowering {
+            facts,
+            stage: Stage::Parent,
+            said: Vec::new(),
+            unsaid: 0,
+            has_vrrp: false,
+            global: Global::default(),
+            settings,
+            defaults,
+            buffers: BufferDraft::default(),
+            instance: None,
+            instances: Vec::new(),
+            instance_names: HashSet::new(),
+            pacing: None,
+            has_checkers: false,
+            has_bfd: false,
+            later: BTreeSet::new(),
+            interfaces: names(facts),
+            absent_interface: false,
+            halt: false,
+            refused: false,
+        }
+    }
+
+    /// Says something about a word of a line.
+    pub(crate) fn say(&mut self, line: &Statement<'_>, word: usize, class: Class, code: &'static str, message: String) {
+        let secret = self.is_secret(line, word);
+        let shown = line.expanded(word) && !secret;
+        let said = Said {
+            stage: self.stage,
+            class,
+            code,
+            message,
+            at: Some(line.mark(word)),
+            placed: true,
+            expands_to: shown.then(|| line.word(word).unwrap_or_default().to_owned()),
+            hints: Vec::new(),
+            secret,
+            unless_dynamic: false,
+        };
+        self.push(said);
+    }
+
+    /// An error about a word of a line.
+    pub(crate) fn error(&mut self, line: &Statement<'_>, word: usize, code: &'static str, message: String) {
+        self.say(line, word, Class::Error, code, message);
+    }
+
+    /// Says something at a mark, or nowhere.
+    pub(crate) fn say_at(&mut self, at: Option<Mark>, placed: bool, class: Class, code: &'static str, message: String) {
+        let said = Said {
+            stage: self.stage,
+            class,
+            code,
+            message,
+            at,
+            placed,
+            expands_to: None,
+            hints: Vec::new(),
+            secret: false,
+            unless_dynamic: false,
+        };
+        self.push(said);
+    }
+
+    fn push(&mut self, said: Said) {
+        if self.said.len() < limits::DIAGNOSTICS {
+            self.said.push(said);
+        } else {
+            self.unsaid += 1;
+        }
+    }
+
+    /// What to do about what was said last.
+    pub(crate) fn hint(&mut self, hints: Vec<String>) {
+        if let Some(said) = self.said.last_mut().filter(|_| self.unsaid == 0) {
+            said.hints.extend(hints);
+        }
+    }
+
+    /// Whether a word is, or may be, part of a password.
+    pub(crate) fn is_secret(&self, line: &Statement<'_>, word: usize) -> bool {
+        // The password may have been cut in pieces by a brace, so what stands before on the line counts too.
+        let keyword = line.word(0).unwrap_or_default();
+        crate::render::is_secret_keyword(keyword) && word > 0 || self.instance_line_is_secret(line)
+    }
+
+    fn instance_line_is_secret(&self, line: &Statement<'_>) -> bool {
+        self.instance
+            .as_ref()
+            .and_then(|i| i.secret_line)
+            .is_some_and(|(inclusion, number)| {
+                line.at.inclusion == inclusion
+                    && line.at.line == number
+                    && !crate::render::is_secret_keyword(line.word(0).unwrap_or_default())
+            })
+    }
+
+    /// A keyword that the tables know and nothing implements: said once for each.
+    pub(crate) fn not_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
+        match keyword {
+            "virtual_server" | "virtual_server_group" => self.has_checkers = true,
+            "bfd_instance" => self.has_bfd = true,
+            "static_ipaddress" | "static_routes" | "static_rules" => self.has_vrrp = true,
+            _ => {}
+        }
+        if self.later.insert(keyword) {
+            let text = format!("{keyword} is not implemented yet - ignoring");
+            self.say(line, 0, Class::Notice, "not-implemented-yet", text);
+        }
+    }
+
+    /// A keyword whose parameter is missing: reading stops.
+    pub(crate) fn missing_parameter(&mut self, line: &Statement<'_>, position: usize) {
+        let first = line.word(0).unwrap_or_default();
+        let last = if crate::render::is_secret_keyword(first) {
+            first
+        } else {
+            line.word(position.saturating_sub(1)).unwrap_or(first)
+        };
+        let text = format!(
+            "*** Configuration line starting `{first}` is missing a parameter after keyword `{last}` at word position {}",
+            position + 1
+        );
+        self.say(
+            line,
+            position.saturating_sub(1),
+            Class::MissingParameter,
+            "missing-parameter",
+            text,
+        );
+        self.halt = true;
+    }
+
+    /// Asks the walker to leave out the block that would follow.
+    pub(crate) fn refuse_block(&mut self) {
+        self.refused = true;
+    }
+
+    pub(crate) fn take_refusal(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
+    }
+
+    pub(crate) fn take_halt(&mut self) -> bool {
+        std::mem::take(&mut self.halt)
+    }
+
+    /// An interface by its name; says what is wrong with the name, and that it does not exist where that is known.
+    pub(crate) fn interface(&mut self, line: &Statement<'_>, word: usize, whose: &str) -> Option<IfName> {
+        let text = line.word(word)?;
+        let Ok(name) = text.parse::<IfName>() else {
+            self.error(
+                line,
+                word,
+                "interface-name",
+                format!("Interface name '{text}' is not valid for {whose}"),
+            );
+            return None;
+        };
+        let known = self.interfaces.as_ref().is_none_or(|all| all.contains(text));
+        if !known {
+            let message = format!("WARNING - interface {text} for {whose} doesn't exist");
+            self.say(line, word, Class::Warning, "interface-missing", message);
+            let names = self.interfaces.iter().flatten().copied();
+            let near = crate::suggest::nearest(text, names).map(|near| format!("did you mean `{near}`?"));
+            let hint =
+                near.unwrap_or_else(|| "`dynamic_interfaces` in global_defs allows interfaces that come later".into());
+            self.hint(vec![hint]);
+            if let Some(said) = self.said.last_mut() {
+                said.unless_dynamic = true;
+            }
+            self.absent_interface = true;
+        }
+        Some(name)
+    }
+
+    /// The instance that is being read.
+    pub(crate) fn current(&mut self) -> Option<&mut InstanceDraft> {
+        self.instance.as_mut()
+    }
+
+    /// The name of the instance that is being read, for messages.
+    pub(crate) fn who(&self) -> Named {
+        Named(self.instance.as_ref().map(|i| i.name.clone()).unwrap_or_default())
+    }
+}

@@ -1,0 +1,151 @@
+//! The picture of a diagnostic, as rustc draws it, and what is never shown in one.
+//!
+//! Passwords are masked wherever a line of a file is shown, in pictures and in messages.
+
+use crate::bundle::Bundle;
+use crate::diagnostic::{Class, Diagnostic, Location};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// Keywords whose value is a secret.
+const SECRETS: [&str; 2] = ["auth_pass", "password"];
+
+/// Whether a word is a keyword whose value is a secret, or a slip of the finger away from one.
+pub(crate) fn is_secret_keyword(word: &str) -> bool {
+    SECRETS.contains(&word) || crate::suggest::nearest(word, SECRETS.into_iter()).is_some()
+}
+
+/// A line with the values of secrets as asterisks, one for each byte.
+pub(crate) fn mask(line: &str) -> String {
+    let mut masked = String::with_capacity(line.len());
+    let mut secret = false;
+    let mut before = "";
+    for piece in line.split_inclusive([' ', '\t', '{', '}', '=', '"']) {
+        if secret {
+            masked.extend(
+                piece
+                    .bytes()
+                    .map(|b| if b == b' ' || b == b'\t' { char::from(b) } else { '*' }),
+            );
+            continue;
+        }
+        let word = piece.trim_end_matches([' ', '\t', '{', '}', '=', '"']);
+        // `key ID VALUE` is a shared key; `key FILE` is a name.
+        let hmac_key = before == "key" && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+        secret = is_secret_keyword(word) || hmac_key;
+        masked.push_str(piece);
+        if !word.is_empty() {
+            before = word;
+        }
+    }
+    masked
+}
+
+/// What is cut out of a file for a picture: one line, and where the span is in it.
+struct Cut {
+    text: String,
+    from: usize,
+    to: usize,
+}
+
+fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
+    let text = bundle.text(at.source)?;
+    let start = at.span.start.min(text.len());
+    let begin = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text
+        .get(start..)?
+        .find('\n')
+        .map_or(text.len(), |newline| start + newline);
+    let line = text.get(begin..end)?.trim_end_matches('\r');
+    // Control characters would move the carets or the terminal; each becomes one visible byte.
+    let line: String = mask(line)
+        .chars()
+        .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
+        .collect();
+    let from = (start - begin).min(line.len());
+    let to = (at.span.end.max(start) - begin).clamp(from, line.len());
+    let floor = |mut at: usize| {
+        while !line.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (from, to) = (floor(from), floor(to));
+    Some(Cut { text: line, from, to })
+}
+
+impl Diagnostic {
+    /// The picture: message, source line with a caret, the way the text took, hints.
+    pub fn render(&self, bundle: &Bundle, color: bool) -> String {
+        let level = match self.class {
+            Class::Notice => Level::NOTE,
+            Class::Warning | Class::Deprecated => Level::WARNING,
+            Class::FileNotFound
+            | Class::BadInterface
+            | Class::Fatal
+            | Class::MultipleFiles
+            | Class::UnknownKeyword
+            | Class::UnexpectedOpen
+            | Class::MissingOpen
+            | Class::UnexpectedClose
+            | Class::MissingClose
+            | Class::UnmatchedQuote
+            | Class::MissingParameter
+            | Class::InvalidNumber
+            | Class::Error
+            | Class::Security => Level::ERROR,
+        };
+        let main = self.at.as_ref().and_then(|at| Some((at, cut(bundle, at)?)));
+        let notes: Vec<_> = self
+            .origin
+            .iter()
+            .map(|note| (note, note.at.as_ref().and_then(|at| cut(bundle, at))))
+            .collect();
+        let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
+        if let Some((at, cut)) = &main {
+            let mut caret = AnnotationKind::Primary.span(cut.from..cut.to);
+            if let Some(text) = &self.expands_to {
+                caret = caret.label(format!("expands to `{text}`"));
+            }
+            group = group.element(picture(at, cut).annotation(caret));
+        }
+        let mut groups = Vec::new();
+        for hint in &self.hints {
+            group = group.element(Level::HELP.message(hint.as_str()));
+        }
+        groups.push(group);
+        for (note, cut) in &notes {
+            let title = Level::NOTE.secondary_title(note.text.as_str());
+            let mut group = Group::with_title(title);
+            if let (Some(at), Some(cut)) = (&note.at, cut) {
+                group = group.element(picture(at, cut).annotation(AnnotationKind::Primary.span(cut.from..cut.to)));
+            }
+            groups.push(group);
+        }
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&groups)
+    }
+}
+
+fn picture<'c>(at: &'c Location, cut: &'c Cut) -> Snippet<'c, annotate_snippets::Annotation<'c>> {
+    Snippet::source(cut.text.as_str())
+        .line_start(at.line as usize)
+        .path(&*at.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_value_of_a_secret_is_masked_byte_by_byte() {
+        assert_eq!(mask("  auth_pass geheim # x"), "  auth_pass ****** * *");
+        assert_eq!(
+            mask("authentication { auth_pass \"a b\" }"),
+            "authentication { auth_pass ** ** *"
+        );
+        assert_eq!(mask("auth_pas geheim"), "auth_pas ******");
+        assert_eq!(mask("key 1 hex:00"), "key 1 ******");
+        assert_eq!(mask("key file.pem"), "key file.pem");
+        assert_eq!(mask("priority 100"), "priority 100");
+    }
+}

@@ -1,0 +1,249 @@
+//! The whole way: lines to views, views to drafts, drafts to a model, and everything said in order.
+//!
+//! Decides how the parts are driven, in which order messages come, and that the same complaint of several views is one.
+
+use crate::Compiled;
+use crate::bundle::{Bundle, Facts, Replay};
+use crate::diagnostic::{Class, Diagnostic, Location, Note, Stage};
+use crate::expand::Reader;
+use crate::lower::instance::InstanceDraft;
+use crate::lower::{BufferDraft, Lowering, Said};
+use crate::model::{DynamicInterfaces, Model};
+use crate::source::{Mark, Sources};
+use crate::tree::{Statement, Walker};
+use base::IfName;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use vrrp::config::{Config, Name, ReceiveBuffer};
+use vrrp::draft::{Finding, Surroundings, Weight};
+
+/// What a buffer is multiplied with when nothing is said.
+const BUFFER_FACTOR: u32 = 3;
+
+/// See [`crate::compile`].
+pub(crate) fn compile(bundle: &Bundle) -> Compiled {
+    let facts = bundle.facts();
+    let mut low = Lowering::new(facts);
+    let mut reader = Reader::new(facts, Replay::new(bundle));
+    let mut walkers = [Stage::Parent, Stage::Checker, Stage::Vrrp, Stage::Bfd].map(Walker::new);
+    reader.open_main(bundle.main());
+    let mut words = Vec::new();
+    loop {
+        let more = reader.next();
+        low.stage = Stage::Parent;
+        for message in reader.take_messages() {
+            low.say_at(
+                message.at,
+                message.at.is_some(),
+                message.class,
+                message.code,
+                message.text,
+            );
+        }
+        if more.is_none() {
+            break;
+        }
+        let Some((text, at)) = reader.line() else { break };
+        let balanced = crate::token::words(text.text, &mut words);
+        let line = Statement {
+            text,
+            words: &words,
+            balanced,
+            at,
+        };
+        for walker in &mut walkers {
+            walker.push(&line, &mut low);
+        }
+    }
+    let halted = walkers.iter().filter(|walker| walker.halted()).map(Walker::stage).min();
+    let model = finish(&mut low, halted);
+    let diagnostics = diagnostics(low, halted, reader.sources());
+    Compiled { model, diagnostics }
+}
+
+/// Finishes what the file left as drafts.
+fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
+    low.stage = Stage::Vrrp;
+    let buffer = receive_buffer(low.buffers);
+    low.settings.receive_buffer = buffer;
+    low.defaults.receive_buffer = buffer;
+    // An instance whose block never ended is one all the same, as in upstream.
+    let open = low.instance.take();
+    let drafts: Vec<InstanceDraft> = std::mem::take(&mut low.instances).into_iter().chain(open).collect();
+    let surroundings = Known::new(low.facts);
+    let mut instances: BTreeMap<Name, Arc<Config>> = BTreeMap::new();
+    for draft in drafts {
+        let name = Name::from(draft.name.as_str());
+        let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
+        for finding in finished.findings {
+            found(low, &draft, finding);
+        }
+        if let Some(config) = finished.config {
+            instances.insert(name, Arc::new(config));
+        }
+    }
+    let dynamic = low.global.dynamic_interfaces != DynamicInterfaces::No;
+    low.said.retain(|said| !(dynamic && said.unless_dynamic));
+    if low.absent_interface && !dynamic && halted.is_none_or(|stage| stage > Stage::Vrrp) {
+        let text = "Non-existent interface specified in configuration".to_owned();
+        low.say_at(None, false, Class::BadInterface, "interface-missing-fatal", text);
+    }
+    Model {
+        global: std::mem::take(&mut low.global),
+        has_vrrp: low.has_vrrp || !instances.is_empty(),
+        has_checkers: low.has_checkers,
+        has_bfd: low.has_bfd,
+        vrrp: vrrp::config::Model {
+            settings: low.settings.clone(),
+            instances,
+        },
+    }
+}
+
+/// Says what an instance found out about itself, where the keyword stands.
+fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
+    let entry = finding
+        .entry
+        .and_then(|entry| draft.entries.get(finding.keyword)?.get(entry).copied());
+    let keyword = draft.marks.get(finding.keyword).copied();
+    let at = entry.or(keyword).unwrap_or(draft.at);
+    // Upstream notices these while it reads and names the line; the others afterwards, without a line.
+    let secret = crate::render::is_secret_keyword(finding.keyword);
+    let placed = entry.is_some() || secret;
+    let class = match finding.weight {
+        Weight::Note => Class::Notice,
+        Weight::Error => Class::Error,
+        Weight::Fatal => Class::Fatal,
+    };
+    low.say_at(Some(at), placed, class, code(finding.keyword), finding.text);
+    if let Some(said) = low.said.last_mut() {
+        said.secret |= secret;
+    }
+}
+
+/// The stable name of a finding: its keyword as code.
+fn code(keyword: &'static str) -> &'static str {
+    match keyword {
+        "auth_pass" | "auth_type" | "authentication" => "instance-authentication",
+        "virtual_ipaddress" | "virtual_ipaddress_excluded" | "no_virtual_ipaddress" => "instance-addresses",
+        "virtual_router_id" => "instance-vrid",
+        "unicast_peer" | "unicast_src_ip" | "unicast_ttl" | "check_unicast_src" => "instance-unicast",
+        "nopreempt" | "preempt_delay" => "instance-preempt",
+        "priority" | "state" => "instance-priority",
+        "advert_int" => "instance-interval",
+        "version" => "instance-version",
+        "strict_mode" => "instance-strict",
+        "interface" => "instance-interface",
+        _ => "instance",
+    }
+}
+
+/// A number beats a word, and the MTU beats the advert.
+fn receive_buffer(draft: BufferDraft) -> Option<ReceiveBuffer> {
+    let factor = draft.multiplier.unwrap_or(BUFFER_FACTOR);
+    draft
+        .bytes
+        .map(ReceiveBuffer::Bytes)
+        .or(draft.mtu.then_some(ReceiveBuffer::Mtu(factor)))
+        .or(draft.advert.then_some(ReceiveBuffer::Adverts(factor)))
+}
+
+/// Interfaces as the facts know them.
+struct Known<'f> {
+    interfaces: HashMap<&'f str, (u32, bool)>,
+}
+
+impl<'f> Known<'f> {
+    fn new(facts: &'f Facts) -> Known<'f> {
+        let all = facts.interfaces.iter().flatten();
+        Known {
+            interfaces: all.map(|i| (i.name.as_str(), (i.mtu, i.multicast))).collect(),
+        }
+    }
+}
+
+impl Surroundings for Known<'_> {
+    fn mtu(&self, interface: &IfName) -> Option<u32> {
+        self.interfaces.get(interface.as_str()).map(|(mtu, _)| *mtu)
+    }
+
+    fn multicast(&self, interface: &IfName) -> Option<bool> {
+        self.interfaces.get(interface.as_str()).map(|(_, multicast)| *multicast)
+    }
+}
+
+/// Everything said, in upstream's order, each complaint once.
+fn diagnostics(low: Lowering<'_>, halted: Option<Stage>, sources: &Sources) -> Vec<Diagnostic> {
+    let unsaid = low.unsaid;
+    let mut said = low.said;
+    said.retain(|said| halted.is_none_or(|stage| said.stage <= stage));
+    said.sort_by_key(|said| said.stage);
+    let mut seen: HashMap<(Option<(u32, u32)>, String), Stage> = HashMap::new();
+    said.retain(|said| {
+        let place = said.at.map(|mark| (mark.inclusion.0, mark.line));
+        // Within one view a complaint may rightly come twice; another view only repeats it.
+        *seen.entry((place, said.message.clone())).or_insert(said.stage) == said.stage
+    });
+    let mut all: Vec<Diagnostic> = said.into_iter().map(|said| diagnostic(said, sources)).collect();
+    if unsaid > 0 {
+        all.push(Diagnostic {
+            code: "too-many-messages",
+            class: Class::Notice,
+            stage: Stage::Bfd,
+            message: format!("{unsaid} more messages are not shown"),
+            at: None,
+            placed: false,
+            named: false,
+            expands_to: None,
+            origin: Vec::new(),
+            hints: Vec::new(),
+        });
+    }
+    all
+}
+
+fn location(mark: Mark, sources: &Sources) -> Option<Location> {
+    let inclusion = sources.inclusion(mark.inclusion)?;
+    Some(Location {
+        source: inclusion.file,
+        file: Arc::clone(&inclusion.name),
+        line: mark.line,
+        span: mark.from as usize..mark.to as usize,
+    })
+}
+
+fn diagnostic(said: Said, sources: &Sources) -> Diagnostic {
+    let mut origin = Vec::new();
+    let mut chain = said.at.and_then(|mark| mark.origin);
+    while let Some(step) = chain.and_then(|id| sources.origin(id)) {
+        origin.push(Note {
+            text: step.what.clone(),
+            // A definition may hold the password itself.
+            at: step
+                .at
+                .filter(|_| !said.secret)
+                .and_then(|mark| location(mark, sources)),
+        });
+        chain = step.parent;
+    }
+    let mut inclusion = said.at.and_then(|mark| sources.inclusion(mark.inclusion)?.by);
+    while let Some(by) = inclusion {
+        origin.push(Note {
+            text: "included here".to_owned(),
+            at: location(by, sources),
+        });
+        inclusion = sources.inclusion(by.inclusion).and_then(|reading| reading.by);
+    }
+    Diagnostic {
+        code: said.code,
+        class: said.class,
+        stage: said.stage,
+        message: said.message,
+        at: said.at.and_then(|mark| location(mark, sources)),
+        placed: said.placed,
+        named: said.stage != Stage::Parent || said.at.is_some_and(|mark| sources.names_matter(mark.inclusion)),
+        expands_to: said.expands_to,
+        origin,
+        hints: said.hints,
+    }
+}

@@ -1,0 +1,155 @@
+//! Where words come from.
+//!
+//! A [`Mark`] says where a piece of text stands in which file, and through which expansions it came to be there. The
+//! chain of expansions is stored once for each expansion and shared by all its words. Nothing here knows what the text
+//! means.
+
+use std::sync::Arc;
+
+/// A reading of a file: the same file included twice is two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InclusionId(pub u32);
+
+/// An expansion in the chain of origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginId(pub u32);
+
+/// Where a word or a line stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which reading of which file.
+    pub inclusion: InclusionId,
+    /// The line, from 1; that of the use for text that came out of a definition.
+    pub line: u32,
+    /// First byte in the file.
+    pub from: u32,
+    /// The byte after the last.
+    pub to: u32,
+    /// The expansion it came from.
+    pub origin: Option<OriginId>,
+}
+
+/// One reading of a file.
+#[derive(Clone, Debug)]
+pub struct Inclusion {
+    /// The file, as an index into the bundle.
+    pub file: usize,
+    /// The name shown in messages.
+    pub name: Arc<str>,
+    /// Where it was included; `None` for a file named on the command line.
+    pub by: Option<Mark>,
+}
+
+/// One expansion.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// What was expanded, for people.
+    pub what: String,
+    /// Where the text that was put in stands.
+    pub at: Option<Mark>,
+    /// The expansion around this one.
+    pub parent: Option<OriginId>,
+}
+
+/// All readings and expansions of one compile.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    inclusions: Vec<Inclusion>,
+    origins: Vec<Origin>,
+}
+
+impl Sources {
+    /// Remembers a reading of a file.
+    pub fn include(&mut self, inclusion: Inclusion) -> InclusionId {
+        self.inclusions.push(inclusion);
+        InclusionId(self.inclusions.len() as u32 - 1)
+    }
+
+    /// Remembers an expansion.
+    pub fn expand(&mut self, origin: Origin) -> OriginId {
+        self.origins.push(origin);
+        OriginId(self.origins.len() as u32 - 1)
+    }
+
+    /// A reading by its number.
+    pub fn inclusion(&self, id: InclusionId) -> Option<&Inclusion> {
+        self.inclusions.get(id.0 as usize)
+    }
+
+    /// An expansion by its number.
+    pub fn origin(&self, id: OriginId) -> Option<&Origin> {
+        self.origins.get(id.0 as usize)
+    }
+
+    /// Readings so far.
+    pub fn readings(&self) -> usize {
+        self.inclusions.len()
+    }
+
+    /// Whether upstream's parent names the file of a reading: not that of a main file that is the only one.
+    pub fn names_matter(&self, id: InclusionId) -> bool {
+        let by = |id| self.inclusion(id).and_then(|reading| reading.by);
+        by(id).is_some() || (self.readings() > 1 && by(InclusionId(1)).is_none())
+    }
+
+    /// How many files include each other above a reading.
+    pub fn depth(&self, id: InclusionId) -> usize {
+        let mut depth = 0;
+        let mut at = Some(id);
+        while let Some(inclusion) = at.and_then(|id| self.inclusion(id)) {
+            depth += 1;
+            at = inclusion.by.map(|mark| mark.inclusion);
+        }
+        depth
+    }
+}
+
+/// Which part of an expanded text came from where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// First byte in the expanded text; the piece ends where the next begins.
+    pub out: u32,
+    /// Where it stands in the file. With `linear`, byte for byte; otherwise as a whole.
+    pub mark: Mark,
+    /// Whether the text is that of the file.
+    pub linear: bool,
+}
+
+/// Text with its way back to the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Its pieces, the first at or before the beginning.
+    pub pieces: &'a [Piece],
+    /// Where `text` begins in what the pieces count.
+    pub offset: u32,
+}
+
+impl Text<'_> {
+    /// The mark of the bytes `from..to` of the text.
+    pub fn mark(&self, from: usize, to: usize) -> Option<Mark> {
+        let at = self.offset + from as u32;
+        let index = self.pieces.partition_point(|p| p.out <= at).checked_sub(1)?;
+        let piece = self.pieces.get(index)?;
+        if !piece.linear {
+            return Some(piece.mark);
+        }
+        let into = at - piece.out;
+        let mut mark = piece.mark;
+        let end = piece.mark.to;
+        mark.from = (piece.mark.from + into).min(end);
+        mark.to = (mark.from + (to - from) as u32).min(end).max(mark.from);
+        Some(mark)
+    }
+
+    /// Whether the byte at `from` came out of an expansion.
+    pub fn expanded(&self, from: usize) -> bool {
+        let at = self.offset + from as u32;
+        let index = self.pieces.partition_point(|p| p.out <= at);
+        index
+            .checked_sub(1)
+            .and_then(|i| self.pieces.get(i))
+            .is_some_and(|p| !p.linear)
+    }
+}

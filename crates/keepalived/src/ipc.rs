@@ -1,0 +1,138 @@
+//! What the supervisor and its roles say to each other.
+//!
+//! Messages are small and whole; a configuration or a dump travels beside its message as sealed memory. Both ends
+//! are the same executable, so there are no versions to negotiate; a message that cannot be read is still an error
+//! and not a panic.
+
+use crate::configuration::Bundle;
+use crate::log::Line;
+use linux::SysError;
+use linux::memfd::Sealed;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::time::Duration;
+
+/// From the supervisor to a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ToRole {
+    /// The first message. With it: a [`Briefing`] in sealed memory, then the lock of the role's pid file, which the
+    /// role holds as long as it lives.
+    Start,
+    /// A new configuration. With it: a [`Bundle`] in sealed memory.
+    Reload {
+        /// To be named in the acknowledgement.
+        generation: u64,
+    },
+    /// Withdraw and end.
+    Stop,
+    /// Describe yourself; answered by [`FromRole::DumpText`].
+    Dump(DumpKind),
+    /// Set the counters to zero.
+    ClearStats,
+}
+
+/// What a role starts with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Briefing {
+    /// The process that started the role.
+    pub(crate) supervisor: i32,
+    /// The number of the configuration, which [`FromRole::Ready`] acknowledges.
+    pub(crate) generation: u64,
+    /// The configuration.
+    pub(crate) bundle: Bundle,
+    /// What the command line says to roles.
+    pub(crate) options: Options,
+    /// Virtual addresses an earlier run may have left, one `INTERFACE PREFIX` each.
+    pub(crate) leftovers: Vec<String>,
+}
+
+/// Options of the command line that matter to a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Options {
+    /// How often `-D` was given.
+    pub(crate) detail: u8,
+    /// `-V`: leave addresses in place at the end.
+    pub(crate) keep_addresses: bool,
+    /// `-X`: release addresses on a transition that a signal caused.
+    pub(crate) release_vips: bool,
+    /// `-a`: log every address that comes or goes.
+    pub(crate) address_monitoring: bool,
+    /// `-m`: a crash leaves a core file.
+    pub(crate) core_files: bool,
+    /// How often the role has to send [`FromRole::Beat`]; `None`: nobody listens for it.
+    pub(crate) beat_every: Option<Duration>,
+}
+
+/// What can be asked of a role in writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum DumpKind {
+    /// Configuration and state (SIGUSR1).
+    Data,
+    /// Counters (SIGUSR2).
+    Stats,
+    /// Both for programs (SIGRTMIN+2).
+    Json,
+}
+
+/// From a role to the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FromRole {
+    /// The configuration of the briefing runs.
+    Ready {
+        /// The number in the [`Briefing`].
+        generation: u64,
+    },
+    /// This configuration runs.
+    Reloaded {
+        /// The number in [`ToRole::Reload`].
+        generation: u64,
+    },
+    /// Lines for the log.
+    Log {
+        /// In order.
+        lines: Vec<Line>,
+        /// Lines that had no room since the last message of this kind.
+        dropped: u64,
+    },
+    /// The loop of the role turns.
+    Beat,
+    /// An instance has a new state.
+    StateChanged {
+        /// Its name.
+        instance: String,
+        /// `MASTER`, `BACKUP`, ...
+        state: String,
+        /// Its effective priority.
+        priority: u8,
+    },
+    /// The answer to [`ToRole::Dump`]. With it: the text in sealed memory.
+    DumpText(DumpKind),
+    /// Everything is withdrawn; the process ends now.
+    Finished,
+}
+
+/// Bytes of a message or of something sealed.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, SysError> {
+    postcard::to_allocvec(value).map_err(|error| SysError::new("write a message", "", io::Error::other(error)))
+}
+
+/// The value that [`encode`] wrote; bytes left over are an error.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, SysError> {
+    let fail = |text: String| SysError::new("read a message", "", io::Error::new(io::ErrorKind::InvalidData, text));
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(fail(format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+/// A value in sealed memory.
+pub(crate) fn seal<T: Serialize>(name: &str, value: &T) -> Result<Sealed, SysError> {
+    Sealed::new(name, &encode(value)?)
+}
+
+/// The value that [`seal`] sealed.
+pub(crate) fn unseal<T: DeserializeOwned>(sealed: &Sealed) -> Result<T, SysError> {
+    decode(&sealed.read()?)
+}

@@ -1,0 +1,343 @@
+//! A role: this executable started again by the supervisor, with one task.
+//!
+//! Here is what every role shares: the first message, the channel, signals and scheduling. A role ends when the
+//! supervisor says so, when the supervisor is gone, or on SIGTERM; all three are [`Order::Stop`]. What a role does
+//! is in its own module.
+
+pub(crate) mod setup;
+mod vrrp;
+
+use crate::configuration::{Compiled, Model, compile};
+use crate::exit;
+use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, ToRole};
+use crate::log::Reporter;
+use crate::log::outbox::Outbox;
+use ::vrrp::config::AddressKey;
+use base::Prefix;
+use linux::SysError;
+use linux::ipc::{Channel, MAX_MESSAGE, Received};
+use linux::memfd::Sealed;
+use linux::process::{self, Pid};
+use linux::sched::{self, Scheduling};
+use linux::signal::{self, Signal, Signals};
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long a role waits for its first message.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// How long the last words of a role wait for a slow supervisor.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Which task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// Health checks and virtual services.
+    Check,
+    /// Virtual routers.
+    Vrrp,
+    /// Bidirectional forwarding detection.
+    Bfd,
+}
+
+impl Kind {
+    /// All roles, in the order they are started.
+    pub(crate) const ALL: [Kind; 3] = [Kind::Check, Kind::Vrrp, Kind::Bfd];
+
+    /// The word after `--role=`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Kind::Check => "check",
+            Kind::Vrrp => "vrrp",
+            Kind::Bfd => "bfd",
+        }
+    }
+
+    /// What logs call it.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Kind::Check => "Healthcheck",
+            Kind::Vrrp => "VRRP",
+            Kind::Bfd => "BFD",
+        }
+    }
+
+    /// What syslog calls it, before namespace and instance.
+    pub(crate) const fn ident(self) -> &'static str {
+        match self {
+            Kind::Check => "Keepalived_healthcheckers",
+            Kind::Vrrp => "Keepalived_vrrp",
+            Kind::Bfd => "Keepalived_bfd",
+        }
+    }
+
+    /// The role of this word.
+    pub(crate) fn from_word(word: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// What the supervisor wants of a running role.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Run this configuration, then say [`FromRole::Reloaded`].
+    Reload {
+        /// To be named in the answer.
+        generation: u64,
+        /// The new configuration.
+        model: Box<Model>,
+    },
+    /// Withdraw everything (see [`Options::keep_addresses`]), then return from `run`.
+    Stop,
+    /// Answer with [`Context::answer_dump`].
+    Dump(DumpKind),
+    /// Set the counters to zero.
+    ClearStats,
+}
+
+/// Everything a role gets, and its way to talk to the supervisor.
+pub(crate) struct Context {
+    /// The configuration to begin with.
+    pub(crate) model: Model,
+    /// The number of that configuration, to be named in [`FromRole::Ready`].
+    pub(crate) generation: u64,
+    /// Options of the command line.
+    pub(crate) options: Options,
+    /// Addresses that an earlier run may have left.
+    pub(crate) leftovers: Vec<AddressKey>,
+    outbox: Rc<RefCell<Outbox>>,
+    reporter: Reporter,
+    signals: Signals,
+    /// Becomes readable when the channel or a signal does.
+    gathered: linux::ipc::Gathered,
+    buffer: Vec<u8>,
+    scheduling: Scheduling,
+    stopping: bool,
+    /// The lock of the pid file: held, never used.
+    _lock: Option<OwnedFd>,
+}
+
+impl Context {
+    /// A handle for log lines. They are sent together: see [`Context::flush`].
+    pub(crate) fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
+    /// The next order, without waiting. To be called until it gives `None` whenever the descriptor of this context
+    /// is readable.
+    pub(crate) fn receive(&mut self) -> Option<Order> {
+        loop {
+            match self.next_order() {
+                Ok(Next::Order(order)) => return Some(order),
+                Ok(Next::Ignored) => {}
+                Ok(Next::Nothing) => return None,
+                Err(error) => self.reporter.error(error),
+            }
+        }
+    }
+
+    /// Tells the supervisor something. Never blocks; what cannot be sent now is sent later.
+    pub(crate) fn send(&mut self, message: &FromRole) {
+        if let Err(error) = self.outbox.borrow_mut().send(message, None) {
+            self.reporter.error(error);
+        }
+    }
+
+    /// Answers [`Order::Dump`].
+    pub(crate) fn answer_dump(&mut self, kind: DumpKind, text: &str) {
+        let sent = Sealed::new("dump", text.as_bytes())
+            .and_then(|sealed| self.outbox.borrow_mut().send(&FromRole::DumpText(kind), Some(sealed)));
+        if let Err(error) = sent {
+            self.reporter.error(error);
+        }
+    }
+
+    /// Sends waiting log lines and messages, as many as the supervisor takes. To be called once in each turn of
+    /// the role's loop, when everything urgent has been done.
+    pub(crate) fn flush(&mut self) {
+        self.outbox.borrow_mut().flush();
+    }
+
+    fn next_order(&mut self) -> Result<Next, SysError> {
+        if let Some(signal) = self.signals.next()? {
+            return Ok(match signal {
+                Signal::Term => self.stop(),
+                // Meant for the supervisor, or of no meaning to a role.
+                Signal::Int
+                | Signal::Hup
+                | Signal::Usr1
+                | Signal::Usr2
+                | Signal::Chld
+                | Signal::Pipe
+                | Signal::RtMinPlus2
+                | Signal::RtMaxMinus1
+                | Signal::RtMax => Next::Ignored,
+            });
+        }
+        let received = self.outbox.borrow().channel().receive(&mut self.buffer)?;
+        let (length, descriptors) = match received {
+            Received::Message { length, descriptors } => (length, descriptors),
+            Received::Nothing => return Ok(Next::Nothing),
+            // The supervisor is gone: withdraw, so that nothing is left that nobody advertises.
+            Received::Closed => return Ok(if self.stopping { Next::Nothing } else { self.stop() }),
+        };
+        let message: ToRole = ipc::decode(self.buffer.get(..length).unwrap_or_default())?;
+        Ok(match message {
+            ToRole::Reload { generation } => {
+                let sealed = first_sealed(descriptors)?;
+                let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
+                Next::Order(Order::Reload {
+                    generation,
+                    model: Box::new(model),
+                })
+            }
+            ToRole::Stop => self.stop(),
+            ToRole::Dump(kind) => Next::Order(Order::Dump(kind)),
+            ToRole::ClearStats => Next::Order(Order::ClearStats),
+            // Once only, and it was.
+            ToRole::Start => Next::Ignored,
+        })
+    }
+
+    /// Does something long without the privileges of a real-time process, which would be killed for it.
+    fn at_leisure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let report = |error| self.reporter.error(error);
+        sched::relax(&self.scheduling).into_iter().for_each(report);
+        let result = work();
+        sched::resume(&self.scheduling).into_iter().for_each(report);
+        result
+    }
+
+    fn stop(&mut self) -> Next {
+        if self.stopping {
+            return Next::Ignored;
+        }
+        self.stopping = true;
+        Next::Order(Order::Stop)
+    }
+}
+
+impl AsFd for Context {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.gathered.as_fd()
+    }
+}
+
+enum Next {
+    Order(Order),
+    Ignored,
+    Nothing,
+}
+
+/// Runs a role to its end; the code is that of the process.
+pub(crate) fn run(kind: Kind) -> u8 {
+    let context = match start(kind) {
+        Ok(context) => context,
+        Err(error) => {
+            // No channel to the supervisor, so this was not started by one.
+            eprintln!("keepalived: the {} role cannot start: {error}", kind.word());
+            return exit::FATAL;
+        }
+    };
+    let outbox = Rc::clone(&context.outbox);
+    let reporter = context.reporter();
+    let code = match kind {
+        Kind::Vrrp => vrrp::run(context),
+        Kind::Check | Kind::Bfd => {
+            reporter.error(format_args!("The {} process is not implemented yet", kind.title()));
+            exit::CONFIG
+        }
+    };
+    let mut outbox = outbox.borrow_mut();
+    if let Err(error) = outbox.send(&FromRole::Finished, None) {
+        reporter.error(error);
+    }
+    outbox.flush_at_end(LAST_WORDS);
+    code
+}
+
+fn start(kind: Kind) -> Result<Context, SysError> {
+    // Started by descriptor, the process is called after its number; the configuration may name it otherwise later.
+    process::set_name(setup::PROCESS_NAME)?;
+    let ours = [
+        Signal::Term,
+        Signal::Int,
+        Signal::Hup,
+        Signal::Usr1,
+        Signal::Usr2,
+        Signal::RtMinPlus2,
+        Signal::RtMaxMinus1,
+        Signal::RtMax,
+    ];
+    let signals = Signals::block(&ours)?;
+    signal::ignore(&[Signal::Pipe])?;
+    let channel = Channel::from_stdin()?;
+    let mut buffer = vec![0; MAX_MESSAGE];
+    let (briefing, lock) = first_message(&channel, &mut buffer)?;
+    process::end_with_parent(Pid(briefing.supervisor))?;
+    let gathered = linux::ipc::Gathered::new(&[channel.as_fd(), signals.as_fd()])?;
+    let outbox = Rc::new(RefCell::new(Outbox::new(channel)));
+    let reporter = Reporter::remote(&outbox, briefing.options.detail);
+    // The supervisor has compiled the same bytes and has logged what there is to say about them.
+    let Compiled { model, .. } = compile(&briefing.bundle);
+    let scheduling = setup::apply(kind, &model, &briefing.options, &reporter);
+    Ok(Context {
+        model,
+        generation: briefing.generation,
+        options: briefing.options,
+        leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
+        outbox,
+        reporter,
+        signals,
+        gathered,
+        buffer,
+        scheduling,
+        stopping: false,
+        _lock: lock,
+    })
+}
+
+fn first_message(channel: &Channel, buffer: &mut [u8]) -> Result<(Briefing, Option<OwnedFd>), SysError> {
+    let refuse = |text: &str| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, text);
+        SysError::new("read the first message of the supervisor", "", source)
+    };
+    linux::ipc::wait(&[channel.as_fd()], Some(FIRST_MESSAGE))?;
+    let Received::Message {
+        length,
+        mut descriptors,
+    } = channel.receive(buffer)?
+    else {
+        return Err(refuse("there is none"));
+    };
+    let message: ToRole = ipc::decode(buffer.get(..length).unwrap_or_default())?;
+    if message != ToRole::Start {
+        return Err(refuse("it is another one"));
+    }
+    let lock = (descriptors.len() > 1).then(|| descriptors.pop()).flatten();
+    Ok((ipc::unseal(&first_sealed(descriptors)?)?, lock))
+}
+
+fn first_sealed(descriptors: Vec<OwnedFd>) -> Result<Sealed, SysError> {
+    let fd = descriptors.into_iter().next();
+    let missing = || {
+        SysError::new(
+            "read a message",
+            "",
+            io::Error::new(io::ErrorKind::InvalidData, "no descriptor"),
+        )
+    };
+    Sealed::from_fd(fd.ok_or_else(missing)?)
+}
+
+/// An address from a line `INTERFACE PREFIX`, as the supervisor records it.
+pub(crate) fn address_key(line: &str) -> Option<AddressKey> {
+    let (interface, prefix) = line.split_once(' ')?;
+    let (address, length) = prefix.split_once('/')?;
+    Some(AddressKey {
+        interface: interface.parse().ok()?,
+        prefix: Prefix::new(address.parse().ok()?, length.parse().ok()?)?,
+    })
+}

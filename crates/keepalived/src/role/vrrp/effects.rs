@@ -1,0 +1,334 @@
+//! Carries out what the engine asks of the kernel: adverts, changes to addresses, announcements.
+//!
+//! Nothing here waits. Everything of a turn goes out in few system calls: adverts first, because peers count the
+//! microseconds; then changes to addresses; then announcements, which are of no use before them. That keeps the order
+//! within each instance.
+
+use crate::log::{Level, Reporter};
+use ::vrrp::action::{AddressStep, Advert, Announced, Announcement};
+use ::vrrp::config::{AddressKey, Name};
+use ::vrrp::input::BatchId;
+use base::{Family, IfIndex, Instant};
+use linux::SysError;
+use linux::netlink::KEEPALIVED_MARK;
+use linux::netlink::address::{
+    Action as Change, AddressFlags, AddressRequest, AddressSocket, BatchDone, CHUNK, Outcome,
+};
+use linux::socket::frame::Frame;
+use linux::socket::packet::{FrameSender, OutFrame};
+use linux::socket::raw::{AdvertSender, OutPacket};
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use super::facts::Watcher;
+
+/// Frames that wait for room in the kernel. Beyond it the oldest are dropped and counted: the addresses of those are
+/// announced again by the rest of the block.
+const MOST_WAITING_FRAMES: usize = 16 * 1024;
+/// Pause before frames are tried again for which the kernel had no room.
+const FRAME_RETRY: Duration = Duration::from_millis(2);
+/// At most one line of this module in this time: what fails for one packet fails for thousands.
+const QUIET: Duration = Duration::from_secs(10);
+
+pub(super) struct Effects {
+    senders: BTreeMap<(Family, u8), AdvertSender>,
+    adverts: Vec<Advert>,
+    addresses: AddressSocket,
+    requests: Vec<AddressRequest>,
+    /// The batches of the engine in `requests`, in order.
+    queued: Vec<(BatchId, Vec<AddressKey>)>,
+    /// By the number of a batch of ours, which joins several of the engine's.
+    submitted: BTreeMap<u64, Submitted>,
+    unknown: Vec<Submitted>,
+    finished: Vec<(BatchId, Vec<(usize, i32)>)>,
+    next_batch: u64,
+    frames: FrameSender,
+    waiting: VecDeque<OutFrame>,
+    retry_at: Option<Instant>,
+    dropped_frames: u64,
+    quiet_until: Instant,
+}
+
+struct Submitted {
+    parts: Vec<(BatchId, Vec<AddressKey>)>,
+    adding: Vec<bool>,
+}
+
+impl Effects {
+    pub(super) fn open() -> Result<Effects, SysError> {
+        Ok(Effects {
+            senders: BTreeMap::new(),
+            adverts: Vec::new(),
+            addresses: AddressSocket::open()?,
+            requests: Vec::new(),
+            queued: Vec::new(),
+            submitted: BTreeMap::new(),
+            unknown: Vec::new(),
+            finished: Vec::new(),
+            next_batch: 0,
+            frames: FrameSender::open()?,
+            waiting: VecDeque::new(),
+            retry_at: None,
+            dropped_frames: 0,
+            quiet_until: Instant::ZERO,
+        })
+    }
+
+    /// Whether nothing is waiting to be sent or answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.submitted.is_empty() && self.finished.is_empty() && self.waiting.is_empty() && self.unknown.is_empty()
+    }
+
+    /// When frames without room are to be tried again.
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    pub(super) fn queue_advert(&mut self, advert: Advert) {
+        self.adverts.push(advert);
+    }
+
+    pub(super) fn queue_changes(&mut self, batch: BatchId, steps: &[AddressStep]) {
+        self.requests.extend(steps.iter().map(request));
+        self.queued.push((batch, steps.iter().map(key).collect()));
+    }
+
+    pub(super) fn queue_announcement(&mut self, announcement: Announcement) {
+        let Announcement { interface, mac, what } = announcement;
+        let frame = match what {
+            Announced::Arp(address) => Frame::gratuitous_arp(mac, address),
+            Announced::Neighbour { address, router } => Frame::neighbour_advertisement(mac, address, router),
+        };
+        if self.waiting.len() >= MOST_WAITING_FRAMES {
+            self.waiting.pop_front();
+            self.dropped_frames += 1;
+        }
+        self.waiting.push_back(OutFrame { interface, frame });
+    }
+
+    /// Sends the queued adverts. Returns whose were refused, with the error number.
+    pub(super) fn send_adverts(&mut self, now: Instant, reporter: &Reporter) -> Vec<(Name, i32)> {
+        let mut failed = Vec::new();
+        let adverts = std::mem::take(&mut self.adverts);
+        let mut rest = adverts.as_slice();
+        while let Some(first) = rest.first() {
+            let kind = socket_of(first);
+            let alike = rest.iter().take_while(|advert| socket_of(advert) == kind).count();
+            let (group, others) = rest.split_at(alike);
+            rest = others;
+            match self.sender(kind) {
+                Ok(sender) => {
+                    let packets: Vec<OutPacket<'_>> = group.iter().map(packet).collect();
+                    let mut refused = Vec::new();
+                    sender.send(&packets, &mut refused);
+                    let names = refused
+                        .iter()
+                        .filter_map(|(at, errno)| Some((group.get(*at)?.instance.clone(), *errno)));
+                    failed.extend(names);
+                }
+                Err(error) => {
+                    let errno = error.errno().unwrap_or(0);
+                    failed.extend(group.iter().map(|advert| (advert.instance.clone(), errno)));
+                    self.complain(now, reporter, &error);
+                }
+            }
+        }
+        // The room is kept: a busy role sends as many in the next turn.
+        self.adverts = adverts;
+        self.adverts.clear();
+        failed
+    }
+
+    fn sender(&mut self, kind: (Family, u8)) -> Result<&AdvertSender, SysError> {
+        match self.senders.entry(kind) {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(room) => Ok(room.insert(AdvertSender::open(kind.0, kind.1)?)),
+        }
+    }
+
+    /// Hands the queued changes to the kernel, as many batches in one system call as fit.
+    pub(super) fn submit_changes(&mut self, reporter: &Reporter) {
+        let requests = std::mem::take(&mut self.requests);
+        let mut rest = requests.as_slice();
+        let mut parts = Vec::new();
+        let mut size = 0;
+        for (batch, keys) in std::mem::take(&mut self.queued) {
+            if size > 0 && size + keys.len() > CHUNK {
+                let (now, later) = rest.split_at(size.min(rest.len()));
+                self.submit(std::mem::take(&mut parts), now, reporter);
+                rest = later;
+                size = 0;
+            }
+            size += keys.len();
+            parts.push((batch, keys));
+        }
+        if !parts.is_empty() {
+            self.submit(parts, rest, reporter);
+        }
+    }
+
+    fn submit(&mut self, parts: Vec<(BatchId, Vec<AddressKey>)>, requests: &[AddressRequest], reporter: &Reporter) {
+        let number = self.next_batch;
+        self.next_batch += 1;
+        match self.addresses.submit(number, requests) {
+            Ok(()) => {
+                let adding = requests.iter().map(|request| request.action == Change::Add).collect();
+                self.submitted.insert(number, Submitted { parts, adding });
+            }
+            Err(error) => {
+                reporter.error(&error);
+                let errno = error.errno().unwrap_or(0);
+                for (batch, keys) in parts {
+                    self.finished
+                        .push((batch, (0..keys.len()).map(|at| (at, errno)).collect()));
+                }
+            }
+        }
+    }
+
+    /// Reads answers. True if some were lost and [`Effects::settle_unknown`] has to look for itself.
+    pub(super) fn complete(&mut self) -> Result<bool, SysError> {
+        if self.submitted.is_empty() {
+            return Ok(false);
+        }
+        let mut done = Vec::new();
+        let result = self.addresses.complete(&mut done);
+        for BatchDone { batch, outcome } in done {
+            let Some(submitted) = self.submitted.remove(&batch) else {
+                continue;
+            };
+            match outcome {
+                Outcome::Answered { refused } => self.finish(submitted, &refused),
+                Outcome::Unknown => self.unknown.push(submitted),
+            }
+        }
+        result.map(|()| !self.unknown.is_empty())
+    }
+
+    /// Answers batches whose answers were lost by what is there now.
+    pub(super) fn settle_unknown(&mut self, watcher: &Watcher) {
+        /// Nobody knows the real one.
+        const UNKNOWN: i32 = 0;
+        for submitted in std::mem::take(&mut self.unknown) {
+            let keys = submitted.parts.iter().flat_map(|(_, keys)| keys);
+            let refused: Vec<(usize, i32)> = keys
+                .zip(&submitted.adding)
+                .enumerate()
+                .filter(|(_, (key, adding))| watcher.has(key) != **adding)
+                .map(|(at, _)| (at, UNKNOWN))
+                .collect();
+            self.finish(submitted, &refused);
+        }
+    }
+
+    fn finish(&mut self, submitted: Submitted, refused: &[(usize, i32)]) {
+        let mut first = 0;
+        for (batch, keys) in submitted.parts {
+            let mine = first..first + keys.len();
+            let refused = refused.iter().filter(|(at, _)| mine.contains(at));
+            self.finished
+                .push((batch, refused.map(|(at, errno)| (at - mine.start, *errno)).collect()));
+            first += keys.len();
+        }
+    }
+
+    /// The batches that are done, with the refused steps of each.
+    pub(super) fn take_finished(&mut self) -> Vec<(BatchId, Vec<(usize, i32)>)> {
+        std::mem::take(&mut self.finished)
+    }
+
+    /// Sends frames that wait, as many as the kernel has room for.
+    pub(super) fn send_announcements(&mut self, now: Instant, reporter: &Reporter) {
+        self.retry_at = None;
+        if self.waiting.is_empty() {
+            return;
+        }
+        let mut refused = Vec::new();
+        let frames = self.waiting.make_contiguous();
+        let done = self.frames.send(frames, &mut refused);
+        self.waiting.drain(..done);
+        if !self.waiting.is_empty() {
+            self.retry_at = Some(now.after(FRAME_RETRY));
+        }
+        if let Some((_, errno)) = refused.first() {
+            let error = std::io::Error::from_raw_os_error(*errno);
+            let text = format!("cannot send {} announcements, the first: {error}", refused.len());
+            self.complain(now, reporter, text);
+        }
+        if self.dropped_frames > 0 {
+            let text = format!(
+                "{} announcements dropped: the kernel takes no more",
+                self.dropped_frames
+            );
+            self.dropped_frames = 0;
+            self.complain(now, reporter, text);
+        }
+    }
+
+    fn complain(&mut self, now: Instant, reporter: &Reporter, text: impl std::fmt::Display) {
+        if now >= self.quiet_until {
+            self.quiet_until = now.after(QUIET);
+            reporter.say(Level::Error, text);
+        }
+    }
+}
+
+impl AsFd for Effects {
+    /// Readable when changes to addresses have been answered.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.addresses.as_fd()
+    }
+}
+
+/// The sender for an advert. One IPv4 sender serves all protocols: the header says which it is.
+fn socket_of(advert: &Advert) -> (Family, u8) {
+    match Family::of(advert.destination) {
+        Family::V4 => (Family::V4, 0),
+        Family::V6 => (Family::V6, advert.protocol),
+    }
+}
+
+fn packet(advert: &Advert) -> OutPacket<'_> {
+    OutPacket {
+        bytes: &advert.bytes,
+        source: advert.source,
+        destination: advert.destination,
+        interface: advert.interface,
+        hop_limit: advert.hop_limit,
+    }
+}
+
+fn key(step: &AddressStep) -> AddressKey {
+    match step {
+        AddressStep::Add { address, .. } => address.key(),
+        AddressStep::Remove { key, .. } => *key,
+    }
+}
+
+fn request(step: &AddressStep) -> AddressRequest {
+    match step {
+        AddressStep::Remove { interface, key } => AddressRequest::remove(*interface, key.prefix),
+        AddressStep::Add { interface, address } => add(*interface, address),
+    }
+}
+
+fn add(interface: IfIndex, address: &::vrrp::config::VirtualAddress) -> AddressRequest {
+    let flags = address.flags;
+    AddressRequest {
+        peer: address.peer,
+        broadcast: address.broadcast,
+        label: address.label,
+        scope: address.scope,
+        flags: AddressFlags {
+            dad: flags.dad,
+            home: flags.home,
+            mngtmpaddr: flags.mngtmpaddr,
+            noprefixroute: flags.noprefixroute,
+            autojoin: flags.autojoin,
+        },
+        preferred_lifetime: address.preferred_lifetime,
+        mark: KEEPALIVED_MARK,
+        ..AddressRequest::add(interface, address.prefix)
+    }
+}

@@ -1,0 +1,187 @@
+//! Turns the mirror's links and addresses into what the engine is told of them.
+//!
+//! Addresses that carry our mark are never part of an interface's facts: they are virtual, ours or those of another
+//! daemon beside us, and no adverts may come from them. Because of that, taking over thousands of addresses does not
+//! change the facts, and costs nothing here.
+
+use crate::log::{Level, Reporter};
+use ::vrrp::config::AddressKey;
+use ::vrrp::input::{Input, InterfaceFacts};
+use base::{Family, IfName};
+use linux::interface::{Address, Change, Link, Mirror};
+use linux::netlink::KEEPALIVED_MARK;
+use linux::{SysError, Turn};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The mirror, and which of its links the engine has to hear about.
+pub(super) struct Watcher {
+    mirror: Mirror,
+    changes: Vec<Change>,
+    dirty: BTreeSet<IfName>,
+}
+
+impl Watcher {
+    pub(super) fn open() -> Result<Watcher, SysError> {
+        Ok(Watcher {
+            mirror: Mirror::open()?,
+            changes: Vec::new(),
+            dirty: BTreeSet::new(),
+        })
+    }
+
+    /// Whether an address is on its interface.
+    pub(super) fn has(&self, key: &AddressKey) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// Every address there is, and whether it is one of `recorded` that an earlier run put there: it has our mark, or
+    /// the kernel has no marks.
+    pub(super) fn observed(&self, recorded: &[AddressKey]) -> Vec<(AddressKey, bool)> {
+        let recorded: BTreeSet<&AddressKey> = recorded.iter().collect();
+        let families = [Family::V4, Family::V6];
+        let places = self
+            .mirror
+            .links()
+            .flat_map(|link| families.map(|family| (link, family)));
+        let all = places.flat_map(|(link, family)| {
+            let addresses = self.mirror.addresses(link.index, family);
+            addresses.map(move |address| (link.name, address))
+        });
+        all.map(|(interface, address)| {
+            let key = AddressKey {
+                interface,
+                prefix: address.prefix,
+            };
+            let ours = address.mark == KEEPALIVED_MARK || address.mark == 0;
+            (key, ours && recorded.contains(&key))
+        })
+        .collect()
+    }
+
+    fn find(&self, key: &AddressKey) -> Option<&Address> {
+        let link = self.mirror.link_named(key.interface)?;
+        self.mirror
+            .addresses(link.index, key.prefix.family())
+            .find(|address| address.prefix == key.prefix)
+    }
+
+    /// Tells of every interface there is.
+    pub(super) fn introduce(&self, mut tell: impl FnMut(Input<'_>)) {
+        for link in self.mirror.links() {
+            tell(Input::Interface {
+                name: link.name,
+                facts: Some(facts(&self.mirror, link)),
+            });
+        }
+    }
+
+    /// Reads what is new and tells it. With `monitor` every address that comes or goes is logged too (`-a`).
+    pub(super) fn read(
+        &mut self,
+        mut tell: impl FnMut(Input<'_>),
+        monitor: Option<&Reporter>,
+    ) -> Result<Turn, SysError> {
+        let turn = self.mirror.read(&mut self.changes)?;
+        for change in std::mem::take(&mut self.changes) {
+            if let (Some(reporter), Some(text)) = (monitor, monitored(&change)) {
+                reporter.say(Level::Info, text);
+            }
+            self.note(change, &mut tell);
+        }
+        for name in std::mem::take(&mut self.dirty) {
+            let link = self.mirror.link_named(name);
+            tell(Input::Interface {
+                name,
+                facts: link.map(|link| facts(&self.mirror, link)),
+            });
+        }
+        Ok(turn)
+    }
+
+    fn note(&mut self, change: Change, tell: &mut impl FnMut(Input<'_>)) {
+        match change {
+            Change::Link { name, .. } => {
+                self.dirty.insert(name);
+            }
+            Change::LinkGone { name, .. } => {
+                // At once: another interface may have the name already, and the engine has to see that one as new.
+                tell(Input::Interface { name, facts: None });
+                self.dirty.insert(name);
+            }
+            Change::AddressAdded { name, address, .. } => {
+                tell(presence(name, &address, true));
+                self.touch(name, &address);
+            }
+            Change::AddressChanged { name, address, .. } => self.touch(name, &address),
+            Change::AddressRemoved { name, address, .. } => {
+                tell(presence(name, &address, false));
+                self.touch(name, &address);
+            }
+            Change::Resynced => self.dirty.extend(self.mirror.links().map(|link| link.name)),
+        }
+    }
+
+    fn touch(&mut self, name: IfName, address: &Address) {
+        if address.mark != KEEPALIVED_MARK {
+            self.dirty.insert(name);
+        }
+    }
+}
+
+impl AsFd for Watcher {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.mirror.as_fd()
+    }
+}
+
+fn presence(name: IfName, address: &Address, present: bool) -> Input<'static> {
+    Input::Address {
+        key: AddressKey {
+            interface: name,
+            prefix: address.prefix,
+        },
+        present,
+    }
+}
+
+fn monitored(change: &Change) -> Option<String> {
+    match change {
+        Change::AddressAdded { name, address, .. } => Some(format!("{} added to {name}", address.prefix)),
+        Change::AddressRemoved { name, address, .. } => Some(format!("{} deleted from {name}", address.prefix)),
+        Change::Link { .. } | Change::LinkGone { .. } | Change::AddressChanged { .. } | Change::Resynced => None,
+    }
+}
+
+fn facts(mirror: &Mirror, link: &Link) -> InterfaceFacts {
+    let usable = |family| {
+        mirror
+            .addresses(link.index, family)
+            .filter(|address| address.mark != KEEPALIVED_MARK && !address.is_tentative() && !address.is_duplicate())
+            .map(|address| address.prefix.address())
+    };
+    let ipv4 = usable(Family::V4).filter_map(|address| match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    let (link_local, ipv6) = usable(Family::V6)
+        .filter_map(|address| match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address),
+        })
+        .partition(|address| address.is_unicast_link_local());
+    InterfaceFacts {
+        index: link.index,
+        mac: link.mac,
+        mtu: link.mtu,
+        up: link.up,
+        running: link.running,
+        multicast: link.multicast,
+        noarp: link.noarp,
+        forwarding6: link.forwarding6,
+        ipv4: ipv4.collect(),
+        link_local,
+        ipv6,
+    }
+}

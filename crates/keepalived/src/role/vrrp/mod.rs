@@ -1,0 +1,292 @@
+//! The vrrp role: joins the pure engine to the kernel.
+//!
+//! One thread, one loop. What wakes it is translated into inputs, what the engine answers is carried out by
+//! [`effects`], and nothing in between waits: kernel requests are answered by later inputs, log lines and
+//! notifications go to the supervisor, and work per turn is bounded. Who is master is decided in the `vrrp` crate
+//! and is not known here.
+//!
+//! Within a turn packets come before timers. A master-down timer that expired while an advert was waiting in the
+//! socket (the process was stopped, or the machine was busy) must not make a second master.
+
+mod effects;
+mod facts;
+mod report;
+mod sockets;
+
+use super::{Context, Order};
+use crate::exit;
+use crate::ipc::FromRole;
+use crate::log::Reporter;
+use ::vrrp::action::Action;
+use ::vrrp::engine::{Engine, leftovers};
+use ::vrrp::input::Input;
+use base::Instant;
+use effects::Effects;
+use facts::Watcher;
+use linux::SysError;
+use linux::reactor::{Interest, Reactor, Ready, Token};
+use sockets::Sockets;
+use std::os::fd::AsFd;
+
+const CONTROL: Token = Token(0);
+const MIRROR: Token = Token(1);
+const ADDRESSES: Token = Token(2);
+/// Sockets have this token and the following.
+const FIRST_SOCKET: usize = 16;
+
+/// Runs until the supervisor says stop; gives the exit code.
+pub(crate) fn run(context: Context) -> u8 {
+    let reporter = context.reporter();
+    let role = match Role::open(context) {
+        Ok(role) => role,
+        Err(error) => {
+            reporter.error(&error);
+            return if error.is_forbidden() {
+                exit::PERMISSION
+            } else {
+                exit::FATAL
+            };
+        }
+    };
+    match role.run() {
+        Ok(()) => exit::OK,
+        Err(error) => {
+            // Not the code of a failed start: the supervisor starts the role again.
+            reporter.error(&error);
+            exit::INTERNAL
+        }
+    }
+}
+
+struct Role {
+    context: Context,
+    reporter: Reporter,
+    reactor: Reactor,
+    watcher: Watcher,
+    sockets: Sockets,
+    effects: Effects,
+    engine: Engine,
+    /// What the engine wants and has not got yet.
+    actions: Vec<Action>,
+    next_beat: Option<Instant>,
+    stopping: bool,
+}
+
+impl Role {
+    fn open(mut context: Context) -> Result<Role, SysError> {
+        let reporter = context.reporter();
+        let reactor = Reactor::new()?;
+        let watcher = Watcher::open()?;
+        let effects = Effects::open()?;
+        reactor.register(context.as_fd(), CONTROL, Interest::Readable)?;
+        reactor.register(watcher.as_fd(), MIRROR, Interest::Readable)?;
+        reactor.register(effects.as_fd(), ADDRESSES, Interest::Readable)?;
+
+        let now = reactor.now();
+        // Nobody advertises what is here already: an earlier run left it.
+        let leftovers = leftovers(&context.model.vrrp, watcher.observed(&context.leftovers));
+        if !leftovers.is_empty() {
+            let list: Vec<String> = leftovers.iter().map(ToString::to_string).collect();
+            reporter.info(format_args!(
+                "Removing addresses of an earlier run: {}",
+                list.join(", ")
+            ));
+        }
+        // The seed only spreads load; the time of the start is as good as any.
+        let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
+        let mut actions = Vec::new();
+        watcher.introduce(|input| engine.handle(now, input, &mut actions));
+        engine.start(now, leftovers, &mut actions);
+        let model = std::mem::take(&mut context.model.vrrp);
+        engine.reconfigure(now, model, &mut actions);
+        let next_beat = context.options.beat_every.map(|_| now);
+        let mut role = Role {
+            context,
+            reporter,
+            reactor,
+            watcher,
+            sockets: Sockets::new(FIRST_SOCKET),
+            effects,
+            engine,
+            actions,
+            next_beat,
+            stopping: false,
+        };
+        role.reconcile_sockets(now);
+        if let Some(error) = role.sockets.forbidden() {
+            return Err(error);
+        }
+        let generation = role.context.generation;
+        role.context.send(&FromRole::Ready { generation });
+        Ok(role)
+    }
+
+    fn run(mut self) -> Result<(), SysError> {
+        let mut ready: Vec<Ready> = Vec::new();
+        loop {
+            self.carry_out();
+            if self.stopping && self.actions.is_empty() && self.engine.is_finished() && self.effects.is_idle() {
+                self.context.flush();
+                return Ok(());
+            }
+            self.context.flush();
+            let until = self.wake_at();
+            self.reactor.wait(until, &mut ready)?;
+            let now = self.reactor.now();
+            for event in &ready {
+                self.serve(now, event.token);
+            }
+            self.engine.handle(now, Input::DeadlineReached, &mut self.actions);
+            if self.sockets.retry_at().is_some_and(|at| at <= now) {
+                self.reconcile_sockets(now);
+            }
+            self.beat(now);
+        }
+    }
+
+    /// When something has to be done even if nothing happens.
+    fn wake_at(&self) -> Option<Instant> {
+        if !self.actions.is_empty() {
+            return Some(Instant::ZERO);
+        }
+        let engine = self.engine.deadline().map(|deadline| deadline.at);
+        [engine, self.sockets.retry_at(), self.effects.retry_at(), self.next_beat]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn serve(&mut self, now: Instant, token: Token) {
+        match token {
+            CONTROL => self.obey(now),
+            MIRROR => self.look(now),
+            ADDRESSES => self.complete(now),
+            socket => {
+                let (engine, actions) = (&mut self.engine, &mut self.actions);
+                let take = |input: Input<'_>| engine.handle(now, input, actions);
+                if self.sockets.read(socket, take, &self.reporter) == linux::Turn::More {
+                    self.reactor.again(socket);
+                }
+            }
+        }
+    }
+
+    /// Reads what the kernel says of links and addresses.
+    fn look(&mut self, now: Instant) {
+        let monitor = self.context.options.address_monitoring.then_some(&self.reporter);
+        let (engine, actions) = (&mut self.engine, &mut self.actions);
+        let take = |input: Input<'_>| engine.handle(now, input, actions);
+        match self.watcher.read(take, monitor) {
+            Ok(linux::Turn::Drained) => {}
+            Ok(linux::Turn::More) => self.reactor.again(MIRROR),
+            Err(error) => {
+                self.reporter.error(error);
+                self.reactor.again(MIRROR);
+            }
+        }
+    }
+
+    /// Collects what became of changes to addresses.
+    fn complete(&mut self, now: Instant) {
+        match self.effects.complete() {
+            Ok(false) => {}
+            Ok(true) => {
+                // Answers were lost: the mirror knows what the kernel did, once it has read on.
+                self.look(now);
+                self.effects.settle_unknown(&self.watcher);
+            }
+            Err(error) => self.reporter.error(error),
+        }
+        for (batch, refused) in self.effects.take_finished() {
+            let input = Input::AddressesChanged {
+                batch,
+                refused: &refused,
+            };
+            self.engine.handle(now, input, &mut self.actions);
+        }
+    }
+
+    /// Does what the engine wants, once through: what that leads to waits for the next turn, so that timers and
+    /// packets are never behind a long chain of kernel work.
+    fn carry_out(&mut self) {
+        if self.actions.is_empty() && self.effects.is_idle() {
+            return;
+        }
+        let now = self.reactor.now();
+        let mut sockets_changed = false;
+        for action in self.actions.drain(..) {
+            match action {
+                Action::SendAdvert(advert) => self.effects.queue_advert(advert),
+                Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps),
+                Action::Announce(announcement) => self.effects.queue_announcement(announcement),
+                Action::Notify {
+                    instance,
+                    state,
+                    priority,
+                } => self.context.send(&FromRole::StateChanged {
+                    instance: instance.to_string(),
+                    state: state.as_str().to_owned(),
+                    priority: priority.get(),
+                }),
+                Action::Tell(event) => self.reporter.say(report::level(event.level), event),
+                Action::SocketsChanged => sockets_changed = true,
+            }
+        }
+        for (instance, errno) in self.effects.send_adverts(now, &self.reporter) {
+            let input = Input::SendFailed { instance, errno };
+            self.engine.handle(now, input, &mut self.actions);
+        }
+        self.effects.submit_changes(&self.reporter);
+        self.effects.send_announcements(now, &self.reporter);
+        if sockets_changed {
+            self.reconcile_sockets(now);
+        }
+        self.complete(now);
+    }
+
+    fn reconcile_sockets(&mut self, now: Instant) {
+        let wanted = self.engine.sockets();
+        let results = self.sockets.reconcile(now, &wanted, &mut self.reactor, &self.reporter);
+        for (socket, result) in results {
+            let input = match result {
+                Ok(()) => Input::SocketOpened { socket },
+                Err(errno) => Input::SocketFailed { socket, errno },
+            };
+            self.engine.handle(now, input, &mut self.actions);
+        }
+    }
+
+    /// Carries out what the supervisor wants.
+    fn obey(&mut self, now: Instant) {
+        while let Some(order) = self.context.receive() {
+            match order {
+                Order::Reload { generation, model } => {
+                    self.reporter.info("Reloading");
+                    self.engine.reconfigure(now, model.vrrp, &mut self.actions);
+                    self.context.send(&FromRole::Reloaded { generation });
+                }
+                Order::Dump(kind) => {
+                    let text = report::dump(kind, &self.engine);
+                    self.context.answer_dump(kind, &text);
+                }
+                Order::ClearStats => self.engine.clear_counters(),
+                Order::Stop => {
+                    self.stopping = true;
+                    let keep_addresses = self.context.options.keep_addresses;
+                    self.engine
+                        .handle(now, Input::Shutdown { keep_addresses }, &mut self.actions);
+                }
+            }
+        }
+    }
+
+    fn beat(&mut self, now: Instant) {
+        let (Some(every), Some(due)) = (self.context.options.beat_every, self.next_beat) else {
+            return;
+        };
+        if due <= now {
+            self.context.send(&FromRole::Beat);
+            self.next_beat = Some(now.after(every));
+        }
+    }
+}

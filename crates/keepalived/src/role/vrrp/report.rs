@@ -1,0 +1,191 @@
+//! What the role says of itself on request (`spec/cli-and-runtime.md` 5.2, 5.3).
+//!
+//! Texts only: where they are written, and with which mode, is the supervisor's business.
+
+use crate::ipc::DumpKind;
+use crate::log::Level;
+use ::vrrp::config::Auth;
+use ::vrrp::engine::{Engine, Status};
+use ::vrrp::event;
+use std::fmt::Write as _;
+
+/// The level of a line for the level of an event.
+pub(super) fn level(level: event::Level) -> Level {
+    match level {
+        event::Level::Debug => Level::Debug,
+        event::Level::Detail => Level::Detail,
+        event::Level::Info => Level::Info,
+        event::Level::Warning => Level::Warning,
+    }
+}
+
+/// The text of a dump.
+pub(super) fn dump(kind: DumpKind, engine: &Engine) -> String {
+    let status = engine.status();
+    match kind {
+        DumpKind::Data => data(&status),
+        DumpKind::Stats => stats(&status),
+        DumpKind::Json => json(&status),
+    }
+}
+
+/// The sections of the statistics file and the counters in them.
+fn stats_sections(status: &Status) -> [(&'static str, Vec<(&'static str, u64)>); 4] {
+    let c = &status.counters;
+    [
+        (
+            "Advertisements",
+            vec![("Received", c.advert_rcvd), ("Sent", c.advert_sent)],
+        ),
+        (
+            "Packet Errors",
+            vec![
+                ("Length", c.packet_len_err),
+                ("TTL", c.ip_ttl_err),
+                ("Invalid Type", c.invalid_type_rcvd),
+                ("Advertisement Interval", c.advert_interval_err),
+                ("Address List", c.addr_list_err),
+            ],
+        ),
+        (
+            "Authentication Errors",
+            vec![
+                ("Invalid Type", c.invalid_authtype),
+                ("Type Mismatch", c.authtype_mismatch),
+                ("Failure", c.auth_failure),
+            ],
+        ),
+        (
+            "Priority Zero",
+            vec![("Received", c.pri_zero_rcvd), ("Sent", c.pri_zero_sent)],
+        ),
+    ]
+}
+
+fn stats(status: &[Status]) -> String {
+    let mut text = String::new();
+    for one in status {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "VRRP Instance: {}", one.name);
+        for (title, lines) in stats_sections(one) {
+            let _ = writeln!(text, "  {title}:");
+            for (name, count) in lines {
+                let _ = writeln!(text, "    {name}: {count}");
+            }
+            if title == "Advertisements" {
+                let _ = writeln!(text, "  Became master: {}", one.counters.become_master);
+                let _ = writeln!(text, "  Released master: {}", one.counters.release_master);
+            }
+        }
+    }
+    text
+}
+
+fn data(status: &[Status]) -> String {
+    let mut text = String::from("------< VRRP Topology >------\n");
+    for one in status {
+        let config = &one.config;
+        let mut line = |name: &str, value: &dyn std::fmt::Display| {
+            let _ = writeln!(text, "   {name} = {value}");
+        };
+        line("VRRP Instance", &one.name);
+        line("State", &one.state.as_str());
+        for waiting in &one.waiting {
+            line("Waiting for", waiting);
+        }
+        if let Some(master) = one.master {
+            line("Master router", &master);
+        }
+        if let Some(priority) = one.master_priority {
+            line("Master priority", &priority);
+        }
+        if let Some(interface) = config.interface {
+            line("Interface", &interface);
+        }
+        if let Some(source) = one.source {
+            line("Using src_ip", &source);
+        }
+        line("Virtual Router ID", &config.vrid);
+        line("Priority", &config.priority);
+        line("Effective priority", &one.priority);
+        line("Advert interval (s)", &config.interval.as_secs_f64());
+        line("Authentication type", &auth(&config.auth));
+        for address in &config.addresses {
+            line("Virtual IP", &address.key());
+        }
+        for address in &config.excluded {
+            line("Virtual IP excluded", &address.key());
+        }
+    }
+    text
+}
+
+/// The kind of authentication; never the secret.
+fn auth(auth: &Auth) -> &'static str {
+    match auth {
+        Auth::None => "none",
+        Auth::Pass(_) => "SIMPLE_PASSWORD",
+        Auth::Ah(_) => "IPSEC_AH",
+    }
+}
+
+fn json(status: &[Status]) -> String {
+    let instances: Vec<String> = status.iter().map(json_instance).collect();
+    format!("[{}]\n", instances.join(","))
+}
+
+fn json_instance(one: &Status) -> String {
+    let counters: Vec<String> = one
+        .counters
+        .entries()
+        .map(|(name, count)| format!("\"{name}\":{count}"))
+        .collect();
+    format!(
+        "{{\"data\":{{\"iname\":{},\"state\":{},\"vrid\":{},\"base_priority\":{},\"effective_priority\":{}}},\"stats\":{{{}}}}}",
+        quoted(one.name.as_str()),
+        one.state.number(),
+        one.config.vrid,
+        one.config.priority,
+        one.priority,
+        counters.join(",")
+    )
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if u32::from(c) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::vrrp::config::Model;
+    use base::Instant;
+    use std::time::Duration;
+
+    #[test]
+    fn an_engine_without_instances_has_an_empty_dump_of_each_kind() {
+        let mut engine = Engine::new(1, Instant::ZERO, Duration::ZERO);
+        engine.reconfigure(Instant::ZERO, Model::default(), &mut Vec::new());
+        assert_eq!(dump(DumpKind::Stats, &engine), "");
+        assert_eq!(dump(DumpKind::Json, &engine), "[]\n");
+        assert_eq!(dump(DumpKind::Data, &engine), "------< VRRP Topology >------\n");
+    }
+
+    #[test]
+    fn a_json_string_escapes_what_would_end_it() {
+        assert_eq!(quoted("a\"b\\c\n"), "\"a\\\"b\\\\c\\u000a\"");
+    }
+}

@@ -1,0 +1,366 @@
+//! What signals, messages of roles, deaths and times mean for the supervisor.
+
+use super::child::{Running, State};
+use super::{Phase, Supervisor, record};
+use crate::configuration::process_settings;
+use crate::exit;
+use crate::ipc::{self, DumpKind, FromRole};
+use crate::log::{Level, Line};
+use crate::role::Kind;
+use crate::sdnotify;
+use base::Instant;
+use linux::SysError;
+use linux::ipc::Received;
+use linux::process::{self, Ended, Pid};
+use linux::signal::{self, Signal};
+use std::os::fd::OwnedFd;
+
+/// Messages read from one role before signals get a turn: a role that talks without end delays them by a few
+/// milliseconds.
+const MESSAGES_PER_TURN: usize = 64;
+
+/// Messages read from a role that is dead. More do not fit into the kernel's buffer.
+const LAST_MESSAGES: usize = 10_000;
+
+impl Supervisor {
+    /// Reads what roles say, each up to a limit.
+    pub(super) fn read_roles(&mut self) {
+        for kind in Kind::ALL {
+            for _ in 0..MESSAGES_PER_TURN {
+                if !self.read_role(kind) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads one message of a role; false if there is none.
+    fn read_role(&mut self, kind: Kind) -> bool {
+        let buffer = &mut self.buffer;
+        let Some(running) = self
+            .children
+            .iter_mut()
+            .find(|child| child.kind == kind)
+            .and_then(|child| child.running_mut())
+        else {
+            return false;
+        };
+        if running.closed {
+            return false;
+        }
+        let pid = running.pid;
+        let received = running.channel.receive(buffer).and_then(|received| {
+            Ok(match received {
+                Received::Message { length, descriptors } => Some((
+                    ipc::decode::<FromRole>(buffer.get(..length).unwrap_or_default())?,
+                    descriptors,
+                )),
+                Received::Nothing => None,
+                Received::Closed => {
+                    // A process that cannot be talked to is of no use any more, if it is not ending anyway.
+                    running.closed = true;
+                    process::terminate(pid)?;
+                    None
+                }
+            })
+        });
+        match received {
+            Ok(Some((message, descriptors))) => {
+                self.on_message(kind, pid, message, descriptors);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                self.reporter
+                    .error(format_args!("{} process({pid}): {error}", kind.title()));
+                // The message is gone; the next one may be good.
+                true
+            }
+        }
+    }
+
+    fn on_message(&mut self, kind: Kind, pid: Pid, message: FromRole, descriptors: Vec<OwnedFd>) {
+        let now = process::monotonic();
+        let generation = match message {
+            FromRole::Log { lines, dropped } => {
+                self.write_lines(kind, pid, &lines, dropped);
+                None
+            }
+            FromRole::StateChanged {
+                instance,
+                state,
+                priority,
+            } => {
+                self.instances.insert(instance, (state, priority));
+                None
+            }
+            FromRole::DumpText(dump) => {
+                self.write_dump(kind, dump, descriptors);
+                None
+            }
+            FromRole::Beat | FromRole::Finished => None,
+            FromRole::Ready { generation } | FromRole::Reloaded { generation } => Some(generation),
+        };
+        if let Some(running) = self
+            .children
+            .iter_mut()
+            .find(|child| child.kind == kind)
+            .and_then(|child| child.running_mut())
+        {
+            running.alive = now;
+            running.generation = generation.or(running.generation);
+        }
+        if generation.is_some() {
+            self.settle();
+        }
+    }
+
+    fn write_lines(&mut self, kind: Kind, pid: Pid, lines: &[Line], dropped: u64) {
+        let mut writer = self.writer.borrow_mut();
+        if dropped > 0 {
+            let note = Line::new(Level::Warning, &format!("{dropped} log messages were lost"));
+            writer.write(Some(kind), pid, &note);
+        }
+        for line in lines {
+            writer.write(Some(kind), pid, line);
+        }
+    }
+
+    /// Notices that every role runs the present configuration.
+    pub(super) fn settle(&mut self) {
+        let current = self.generation;
+        let runs = |running: &Running| running.stopping || running.generation == Some(current);
+        if !self.children.iter().filter_map(|child| child.running()).all(runs) {
+            return;
+        }
+        let waiting = self
+            .children
+            .iter()
+            .any(|child| matches!(child.state, State::Waiting { .. }));
+        let done = match self.phase {
+            Phase::Starting if !waiting => "Startup complete",
+            Phase::Reloading { .. } => "Reload complete",
+            Phase::Starting | Phase::Running | Phase::Stopping { .. } => return,
+        };
+        self.phase = Phase::Running;
+        self.reporter.info(done);
+        self.tell_systemd(sdnotify::State::Ready);
+        if !waiting && self.wants(Kind::Vrrp) {
+            // The role has looked at what was left and at what the last configuration had.
+            self.leftovers.clear();
+            self.report(self.record.write(&record::addresses(&self.model)));
+        }
+        if self.reload_again {
+            self.reload_again = false;
+            self.reload();
+        }
+    }
+
+    /// Reads signals until none is left.
+    pub(super) fn read_signals(&mut self) {
+        loop {
+            match self.signals.next() {
+                Ok(Some(signal)) => self.on_signal(signal),
+                Ok(None) => return,
+                Err(error) => return self.reporter.error(error),
+            }
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        if matches!(self.phase, Phase::Stopping { .. }) && signal != Signal::Chld {
+            return;
+        }
+        match signal {
+            Signal::Term | Signal::Int => self.begin_stop(exit::OK),
+            Signal::Hup => self.request_reload(),
+            Signal::Usr1 => {
+                self.reporter.info(format_args!(
+                    "Printing parent data for process({}) on signal",
+                    Pid::own()
+                ));
+                self.dump_own();
+                self.start_waiting(Instant::FAR_FUTURE);
+                self.ask_for_dump(DumpKind::Data);
+            }
+            Signal::Usr2 => self.ask_for_dump(DumpKind::Stats),
+            Signal::RtMinPlus2 => self.ask_for_dump(DumpKind::Json),
+            Signal::RtMaxMinus1 => {
+                self.ask_for_dump(DumpKind::Stats);
+                self.clear_stats();
+            }
+            Signal::Chld => self.reap(),
+            Signal::Pipe | Signal::RtMax => {}
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            match process::reap() {
+                Ok(Some((pid, ended))) => self.on_death(pid, ended),
+                Ok(None) => return,
+                Err(error) => return self.reporter.error(error),
+            }
+        }
+    }
+
+    fn on_death(&mut self, pid: Pid, ended: Ended) {
+        let dead = self
+            .children
+            .iter()
+            .find(|child| child.running().is_some_and(|running| running.pid == pid));
+        // Somebody's orphan, which came to us because we are the reaper.
+        let Some(kind) = dead.map(|child| child.kind) else {
+            return;
+        };
+        // Its last words are still in the channel.
+        for _ in 0..LAST_MESSAGES {
+            if !self.read_role(kind) {
+                break;
+            }
+        }
+        let now = process::monotonic();
+        let ending = matches!(self.phase, Phase::Stopping { .. });
+        let limited = process_settings(&self.model, kind).scheduling.realtime.is_some();
+        let Some(child) = self.children.iter_mut().find(|child| child.kind == kind) else {
+            return;
+        };
+        let State::Running(running) = std::mem::replace(&mut child.state, State::Idle) else {
+            return;
+        };
+        // Started again it cleans up; if it is not, the record of addresses has to stay for the next daemon.
+        self.addresses_left = ended != Ended::Exited(exit::OK);
+        if ending || running.stopping {
+            if let Ended::Killed(number) = ended {
+                self.reporter.say(Level::Alert, reason_killed(pid, number, false));
+            }
+            return self.ended_as_told(kind, ending);
+        }
+        match ended {
+            Ended::Exited(code) if exit::is_permanent(code) => {
+                let word = match code {
+                    exit::CONFIG => "CONFIG",
+                    exit::PERMISSION => "NO PERMISSION",
+                    _ => "FATAL",
+                };
+                let text = format!("pid {pid} exited with permanent error {word}. Terminating");
+                self.reporter.say(Level::Alert, text);
+                self.tell_systemd(sdnotify::State::Failed(code));
+                return self.begin_stop(code);
+            }
+            Ended::Exited(0) => {}
+            Ended::Exited(code) => self
+                .reporter
+                .say(Level::Alert, format_args!("pid {pid} exited with status {code}")),
+            Ended::Killed(number) => self.reporter.say(Level::Alert, reason_killed(pid, number, limited)),
+        }
+        if self.options.no_respawn {
+            let text = format!("{} child process({pid}) died: Exiting", kind.title());
+            self.reporter.say(Level::Alert, text);
+            return self.begin_stop(exit::OK);
+        }
+        self.reporter.say(
+            Level::Alert,
+            format_args!("{} child process({pid}) died: Respawning", kind.title()),
+        );
+        let pause = child.backoff.after_death(running.since, now);
+        if pause.is_zero() {
+            return self.start_role(kind);
+        }
+        let text = format!(
+            "Restart of {} process delayed {} seconds to limit respawn rate",
+            kind.title(),
+            pause.as_secs()
+        );
+        self.reporter.info(text);
+        child.state = State::Waiting {
+            until: now.after(pause),
+        };
+    }
+
+    /// A role that was told to end has ended.
+    fn ended_as_told(&mut self, kind: Kind, ending: bool) {
+        let index = self.child_index(kind);
+        let forgotten = self.children.get_mut(index).map_or(Ok(()), |child| child.forget());
+        self.report(forgotten);
+        if ending {
+            return;
+        }
+        if self.wants(kind) {
+            // A later configuration has something to do for it again.
+            return self.start_role(kind);
+        }
+        if kind == Kind::Vrrp && !self.addresses_left {
+            self.report(self.record.remove());
+        }
+        self.settle();
+    }
+
+    /// Sees to everything that is due.
+    pub(super) fn on_time(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Stopping { until, killed: false } if now >= until => self.force_stop(),
+            Phase::Stopping { .. } => return,
+            Phase::Reloading { since } if now >= since.after(super::reload::LIMIT) => self.give_up_reload(),
+            Phase::Reloading { .. } | Phase::Starting | Phase::Running => {}
+        }
+        self.start_waiting(now);
+        self.feed_watchdog(now);
+    }
+
+    /// Starts roles whose pause is over at `now`.
+    pub(super) fn start_waiting(&mut self, now: Instant) {
+        for kind in Kind::ALL {
+            let due = |state: &State| matches!(state, State::Waiting { until } if *until <= now);
+            if self
+                .children
+                .iter()
+                .any(|child| child.kind == kind && due(&child.state))
+            {
+                self.start_role(kind);
+            }
+        }
+    }
+
+    fn feed_watchdog(&mut self, now: Instant) {
+        let (Some(limit), Some(next)) = (self.notifier.watchdog(), self.next_watchdog) else {
+            return;
+        };
+        if now < next {
+            return;
+        }
+        self.next_watchdog = Some(now.after(limit / 2));
+        let late = self.children.iter().find(|child| {
+            child
+                .running()
+                .is_some_and(|running| now.since(running.alive) > limit / 2)
+        });
+        match late {
+            None => self.tell_systemd(sdnotify::State::Alive),
+            Some(child) => {
+                self.reporter.say(
+                    Level::Alert,
+                    format_args!("The {} process does not report its loop", child.kind.title()),
+                );
+            }
+        }
+    }
+
+    pub(super) fn tell_systemd(&self, state: sdnotify::State) {
+        if let Err(error) = self.notifier.tell(state) {
+            self.reporter.error(SysError::new("tell systemd", "", error));
+        }
+    }
+}
+
+fn reason_killed(pid: Pid, number: i32, realtime: bool) -> String {
+    let hint = if number == 9 && realtime {
+        " - has rlimit_rttime been exceeded?"
+    } else {
+        ""
+    };
+    format!(
+        "pid {pid} exited due to signal {number} ({}){hint}",
+        signal::describe(number)
+    )
+}

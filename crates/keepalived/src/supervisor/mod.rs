@@ -1,0 +1,277 @@
+//! The supervisor: owns signals, the configuration, pid files, the log, and the roles' lives.
+//!
+//! It decides when roles start, get a new configuration, are started again and end. What a role does is not known
+//! here. It waits in one place ([`Supervisor::turn`]); nothing in it sleeps, and no role can stop it by being slow.
+
+mod check;
+mod child;
+mod dump;
+mod events;
+mod paths;
+mod record;
+mod reload;
+mod restart;
+mod startup;
+mod stop;
+
+use crate::cli::Options;
+use crate::configuration::{Bundle, Model, Settings, Source};
+use crate::ipc::{self, Briefing};
+use crate::log::writer::Writer;
+use crate::log::{Level, Reporter};
+use crate::role::Kind;
+use crate::sdnotify::Notifier;
+use crate::{exit, version};
+use base::Instant;
+use child::{Child, Claim, State};
+use linux::SysError;
+use linux::lock::LockedFile;
+use linux::process::{self, Executable};
+use linux::signal::Signals;
+use paths::PidPaths;
+use record::{Lines, Record};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The daemon while it runs.
+struct Supervisor {
+    options: Options,
+    argv0: OsString,
+    source: Source,
+    temporary: PathBuf,
+    paths: PidPaths,
+    writer: Rc<RefCell<Writer>>,
+    reporter: Reporter,
+    executable: Executable,
+    signals: Signals,
+    notifier: Notifier,
+    pid_file: LockedFile,
+    /// What is to be undone at the end.
+    surroundings: startup::Surroundings,
+    children: Vec<Child>,
+    bundle: Bundle,
+    model: Model,
+    settings: Settings,
+    /// Counts configurations; the first is 1.
+    generation: u64,
+    record: Record,
+    /// Addresses an earlier run may have left and no role has looked at yet.
+    leftovers: Lines,
+    /// A role ended without withdrawing, and no other one has cleaned up after it.
+    addresses_left: bool,
+    /// What instances said of themselves, for the dump of the supervisor.
+    instances: BTreeMap<String, (String, u8)>,
+    phase: Phase,
+    /// A reload was asked for in the middle of another.
+    reload_again: bool,
+    next_watchdog: Option<Instant>,
+    exit_code: u8,
+    buffer: Vec<u8>,
+}
+
+/// What the daemon as a whole is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Not every role has said that it runs yet.
+    Starting,
+    /// All is well.
+    Running,
+    /// Roles are working on a new configuration since then.
+    Reloading { since: Instant },
+    /// Roles are withdrawing; those that are not done by then are killed.
+    Stopping { until: Instant, killed: bool },
+}
+
+/// Runs the daemon, or checks its configuration, to the end; the code is that of the process.
+pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
+    // Without a console the log is elsewhere, and the person who typed this is here.
+    if options.test.is_some() || !(options.log_console && options.foreground) {
+        options.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    }
+    let source = match startup::source(&options) {
+        Ok(source) => source,
+        Err(error) => {
+            eprintln!("{error}");
+            return exit::FATAL;
+        }
+    };
+    if let Some(target) = &options.test {
+        return check::run(&source, target.as_deref(), options.namespace.as_deref());
+    }
+    let (writer, reporter) = startup::logging(&options);
+    startup::greet(&options, &reporter);
+    let surroundings = startup::Surroundings::default();
+    let code = match startup::begin(options, argv0, source, writer, reporter.clone(), surroundings) {
+        Ok(mut supervisor) => {
+            supervisor.start_roles();
+            supervisor.run()
+        }
+        Err(startup::Ending::Quiet(code)) => return code,
+        Err(startup::Ending::Code(code)) => code,
+    };
+    reporter.info(format_args!("Stopped {}", version::title()));
+    code
+}
+
+impl Supervisor {
+    fn run(&mut self) -> u8 {
+        loop {
+            if matches!(self.phase, Phase::Stopping { .. }) && self.children.iter().all(|c| c.running().is_none()) {
+                self.clean_up();
+                return self.exit_code;
+            }
+            if let Err(error) = self.turn() {
+                // Only the wait itself can fail here, and it would fail again.
+                self.reporter.error(error);
+                self.begin_stop(exit::FATAL);
+                self.children.iter_mut().for_each(Child::abandon);
+            }
+        }
+    }
+
+    /// Waits for something to happen and sees to all of it.
+    fn turn(&mut self) -> Result<(), SysError> {
+        let now = process::monotonic();
+        let timeout = self.next_deadline(now).map(|at| at.since(now));
+        let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(self.signals.as_fd())
+            .chain(self.children.iter().filter_map(Child::channel).map(AsFd::as_fd))
+            .collect();
+        linux::ipc::wait(&descriptors, timeout)?;
+        // Messages before signals: the last words of a role come before the news of its death.
+        self.read_roles();
+        self.read_signals();
+        self.on_time(process::monotonic());
+        Ok(())
+    }
+
+    /// When something is due even if nothing happens.
+    fn next_deadline(&self, _now: Instant) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Starting | Phase::Running => None,
+            Phase::Reloading { since } => Some(since.after(reload::LIMIT)),
+            Phase::Stopping { until, .. } => Some(until),
+        };
+        let waiting = self.children.iter().filter_map(|child| match child.state {
+            State::Waiting { until } => Some(until),
+            State::Idle | State::Running(_) => None,
+        });
+        waiting.chain(phase).chain(self.next_watchdog).min()
+    }
+
+    /// Starts every role that has something to do.
+    fn start_roles(&mut self) {
+        for kind in [Kind::Check, Kind::Bfd] {
+            if self.has_blocks(kind) {
+                let text = match kind {
+                    Kind::Check => {
+                        "virtual_server blocks are not implemented yet: no virtual service is set up or checked"
+                    }
+                    Kind::Bfd => "bfd_instance blocks are not implemented yet: no session is set up",
+                    Kind::Vrrp => "",
+                };
+                self.reporter.say(Level::Warning, text);
+            }
+        }
+        if self.wants(Kind::Vrrp) {
+            self.start_role(Kind::Vrrp);
+        } else {
+            self.reporter
+                .say(Level::Warning, "Warning - keepalived has no configuration to run");
+        }
+        self.settle();
+    }
+
+    fn has_blocks(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Check => self.model.has_checkers && !self.options.no_check,
+            Kind::Vrrp => self.model.has_vrrp && !self.options.no_vrrp,
+            Kind::Bfd => self.model.has_bfd && !self.options.no_bfd,
+        }
+    }
+
+    /// Whether a role is to run with the present configuration.
+    fn wants(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Vrrp => self.has_blocks(kind) || (self.options.all && !self.options.no_vrrp),
+            // Their roles do not exist yet.
+            Kind::Check | Kind::Bfd => false,
+        }
+    }
+
+    /// Starts the process of a role; a failure counts as a death.
+    fn start_role(&mut self, kind: Kind) {
+        let now = process::monotonic();
+        let briefing = self.briefing();
+        let index = self.child_index(kind);
+        let Some(child) = self.children.get_mut(index) else {
+            return;
+        };
+        let started = match child.claim() {
+            Ok(Claim::Ours) => child.start(&self.executable, &self.argv0, &briefing, now),
+            Ok(Claim::Theirs) => {
+                self.reporter.error(format_args!(
+                    "{} process is not started: its pid file {} is locked by another one",
+                    kind.title(),
+                    self.paths.role(kind).display()
+                ));
+                return;
+            }
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(pid) => {
+                self.reporter
+                    .info(format_args!("Starting {} child process, pid={pid}", kind.title()));
+            }
+            Err(error) => {
+                self.reporter.error(error);
+                // A process that runs in spite of the error is left to run.
+                if child.running().is_none() {
+                    let pause = child.backoff.after_death(now, now).max(Duration::from_secs(1));
+                    child.state = State::Waiting {
+                        until: now.after(pause),
+                    };
+                }
+            }
+        }
+    }
+
+    /// The place of a role in the list, where it is put if it was not there.
+    fn child_index(&mut self, kind: Kind) -> usize {
+        if let Some(index) = self.children.iter().position(|child| child.kind == kind) {
+            return index;
+        }
+        self.children.push(Child::new(kind, self.paths.role(kind)));
+        self.children.len() - 1
+    }
+
+    fn briefing(&self) -> Briefing {
+        let options = &self.options;
+        Briefing {
+            supervisor: process::Pid::own().0,
+            generation: self.generation,
+            bundle: self.bundle.clone(),
+            options: ipc::Options {
+                detail: options.detail,
+                keep_addresses: options.keep_vrrp,
+                release_vips: options.release_vips,
+                address_monitoring: options.address_monitoring,
+                core_files: options.core_files,
+                beat_every: self.notifier.watchdog().map(|limit| limit / 4),
+            },
+            leftovers: self.leftovers.iter().cloned().collect(),
+        }
+    }
+
+    /// Logs an error, if there is one.
+    fn report(&self, result: Result<(), SysError>) {
+        if let Err(error) = result {
+            self.reporter.error(error);
+        }
+    }
+}

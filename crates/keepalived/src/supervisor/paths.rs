@@ -1,0 +1,152 @@
+//! Where the daemon's files are, from the command line and the configuration. Nothing is opened here.
+
+use crate::cli::Options;
+use crate::configuration::Settings;
+use crate::ipc::DumpKind;
+use crate::log::writer::with_suffix;
+use crate::role::Kind;
+use std::path::{Path, PathBuf};
+
+/// Run state.
+pub(crate) const RUN: &str = "/run";
+/// The folder of pid files if there may be several daemons, and what namespaces are bound over.
+pub(crate) const RUN_KEEPALIVED: &str = "/run/keepalived";
+/// What is read without `-f`.
+pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
+
+/// The folder for temporary files: what TMPDIR says, if it is an absolute name of a folder.
+pub(crate) fn temporary(tmpdir: Option<&str>) -> PathBuf {
+    tmpdir
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute() && path.is_dir())
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// Names of pid files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PidPaths {
+    /// The supervisor's.
+    pub(crate) parent: PathBuf,
+    /// A folder that has to exist for them and is removed at the end if it is empty.
+    pub(crate) folder: Option<PathBuf>,
+    roles: [(Kind, PathBuf); 3],
+}
+
+impl PidPaths {
+    /// As the operator says, or as the names of namespace and instance demand.
+    pub(crate) fn choose(options: &Options, settings: &Settings, directory: &Path) -> PidPaths {
+        let apart = settings.use_pid_dir || settings.namespace.is_some() || settings.instance.is_some();
+        let folder = Path::new(if apart { RUN_KEEPALIVED } else { RUN });
+        let suffix = settings
+            .instance
+            .as_ref()
+            .map(|name| format!("_{name}"))
+            .unwrap_or_default();
+        let choose = |said: &Option<PathBuf>, name: &str| match said {
+            Some(path) => directory.join(path),
+            None => with_suffix(&folder.join(name), &suffix),
+        };
+        PidPaths {
+            parent: choose(&options.pid_file, "keepalived.pid"),
+            folder: apart.then(|| folder.to_owned()),
+            roles: [
+                (Kind::Check, choose(&options.check_pid_file, "checkers.pid")),
+                (Kind::Vrrp, choose(&options.vrrp_pid_file, "vrrp.pid")),
+                (Kind::Bfd, choose(&options.bfd_pid_file, "bfd.pid")),
+            ],
+        }
+    }
+
+    /// A role's.
+    pub(crate) fn role(&self, kind: Kind) -> &Path {
+        self.roles
+            .iter()
+            .find(|(other, _)| *other == kind)
+            .map_or(Path::new(""), |(_, path)| path)
+    }
+
+    /// The record of virtual addresses.
+    pub(crate) fn addresses(&self) -> PathBuf {
+        self.role(Kind::Vrrp).with_extension("addresses")
+    }
+}
+
+/// Where a dump goes; `of` is `None` for the supervisor's own.
+pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, temporary: &Path) -> PathBuf {
+    let base = match kind {
+        DumpKind::Data => temporary.join("keepalived.data"),
+        DumpKind::Stats => temporary.join("keepalived.stats"),
+        DumpKind::Json => temporary.join("keepalived.json"),
+    };
+    let who = match of {
+        None => "_parent",
+        Some(Kind::Vrrp) => "",
+        Some(Kind::Check) => "_check",
+        Some(Kind::Bfd) => "_bfd",
+    };
+    let path = with_suffix(&base, who);
+    let names: Vec<&str> = [&settings.namespace, &settings.instance]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    if settings.data_use_instance && !names.is_empty() {
+        return with_suffix(&path, &format!(".{}", names.join("_")));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::{Model, settings};
+
+    fn named(namespace: Option<&str>, instance: Option<&str>) -> Settings {
+        Settings {
+            namespace: namespace.map(str::to_owned),
+            instance: instance.map(str::to_owned),
+            ..settings(&Model::default())
+        }
+    }
+
+    #[test]
+    fn pid_files_are_in_run_unless_there_may_be_several_daemons() {
+        let choose = |s: &Settings| PidPaths::choose(&Options::default(), s, Path::new("/work"));
+        let plain = choose(&named(None, None));
+        assert_eq!(plain.parent, Path::new("/run/keepalived.pid"));
+        assert_eq!(plain.role(Kind::Vrrp), Path::new("/run/vrrp.pid"));
+        assert_eq!(plain.addresses(), Path::new("/run/vrrp.addresses"));
+        assert_eq!(plain.folder, None);
+        let apart = choose(&named(Some("blue"), Some("one")));
+        assert_eq!(apart.parent, Path::new("/run/keepalived/keepalived_one.pid"));
+        assert_eq!(apart.role(Kind::Check), Path::new("/run/keepalived/checkers_one.pid"));
+        assert_eq!(apart.folder, Some(PathBuf::from("/run/keepalived")));
+    }
+
+    #[test]
+    fn a_relative_pid_file_stays_where_the_daemon_was_started() {
+        let options = Options {
+            pid_file: Some("k.pid".into()),
+            ..Options::default()
+        };
+        let paths = PidPaths::choose(&options, &named(None, Some("x")), Path::new("/work"));
+        assert_eq!(paths.parent, Path::new("/work/k.pid"));
+    }
+
+    #[test]
+    fn dumps_are_named_after_process_and_instance() {
+        let dump = |kind, of, s: &Settings| dump(kind, of, s, Path::new("/t")).display().to_string();
+        let plain = named(Some("ns"), Some("i"));
+        assert_eq!(dump(DumpKind::Data, Some(Kind::Vrrp), &plain), "/t/keepalived.data");
+        assert_eq!(dump(DumpKind::Data, None, &plain), "/t/keepalived_parent.data");
+        assert_eq!(dump(DumpKind::Data, Some(Kind::Bfd), &plain), "/t/keepalived_bfd.data");
+        let with = Settings {
+            data_use_instance: true,
+            ..plain
+        };
+        assert_eq!(
+            dump(DumpKind::Stats, Some(Kind::Vrrp), &with),
+            "/t/keepalived.ns_i.stats"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! SIGHUP: a new configuration for running roles, or the old one if the new one cannot be used.
+
+use super::child::State;
+use super::{Phase, Supervisor, record};
+use crate::configuration::{self, Compiled};
+use crate::ipc::{self, ToRole};
+use crate::log::Level;
+use crate::role::Kind;
+use crate::sdnotify;
+use linux::SysError;
+use linux::process;
+use std::time::Duration;
+
+/// How long roles may take to say that they run a new configuration. After that the daemon goes on and takes the
+/// next SIGHUP; the log says so.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
+
+impl Supervisor {
+    /// Reloads now, or after the reload or start that is going on. Of several requests the newest counts.
+    pub(super) fn request_reload(&mut self) {
+        let current = self.generation;
+        let starting = self.phase == Phase::Starting
+            && self
+                .children
+                .iter()
+                .filter_map(|child| child.running())
+                .any(|running| running.generation != Some(current));
+        if starting || matches!(self.phase, Phase::Reloading { .. }) {
+            self.reload_again = true;
+        } else {
+            self.reload();
+        }
+    }
+
+    /// Reads the configuration again and gives it to the roles.
+    pub(super) fn reload(&mut self) {
+        let now = process::monotonic();
+        self.tell_systemd(sdnotify::State::Reloading(now));
+        self.reporter.info("Reloading ...");
+        let (bundle, error) = configuration::load(&self.source);
+        error.into_iter().for_each(|error| self.reporter.error(error));
+        let Compiled { model, diagnostics } = configuration::compile(&bundle);
+        for diagnostic in &diagnostics {
+            self.reporter.info(diagnostic);
+        }
+        let mut settings = configuration::settings(&model);
+        if self.options.namespace.is_some() {
+            settings.namespace.clone_from(&self.options.namespace);
+        }
+        let refusal = match configuration::fatal(&diagnostics) {
+            Some(_) => Some("the new configuration cannot be used".to_owned()),
+            None => self
+                .settings
+                .fixed(&settings)
+                .map(|what| format!("Cannot change {what} at a reload - please restart keepalived")),
+        };
+        if let Some(reason) = refusal {
+            self.reporter
+                .error(format_args!("{reason}; keeping the running configuration"));
+            self.tell_systemd(sdnotify::State::Ready);
+            return;
+        }
+        let mut lines = record::addresses(&model);
+        lines.extend(record::addresses(&self.model));
+        lines.extend(self.leftovers.iter().cloned());
+        (self.bundle, self.model, self.settings) = (bundle, model, settings);
+        self.generation += 1;
+        self.phase = Phase::Reloading { since: now };
+        if self.wants(Kind::Vrrp) {
+            self.report(self.record.write(&lines));
+        }
+        let shared = self.share();
+        self.report(shared);
+        self.settle();
+    }
+
+    /// Tells running roles, starts those that have something to do now, ends those that have not.
+    fn share(&mut self) -> Result<(), SysError> {
+        let sealed = ipc::seal("keepalived-reload", &self.bundle)?;
+        let generation = self.generation;
+        let wanted = self.wants(Kind::Vrrp);
+        let index = self.child_index(Kind::Vrrp);
+        let Some(child) = self.children.get_mut(index) else {
+            return Ok(());
+        };
+        match &mut child.state {
+            State::Running(running) if wanted => running.tell(&ToRole::Reload { generation }, Some(&sealed)),
+            State::Running(running) => running.stop(),
+            State::Idle | State::Waiting { .. } if wanted => {
+                self.start_role(Kind::Vrrp);
+                Ok(())
+            }
+            State::Idle | State::Waiting { .. } => {
+                child.state = State::Idle;
+                child.forget()
+            }
+        }
+    }
+
+    /// Goes on although a role has not said that it runs the new configuration.
+    pub(super) fn give_up_reload(&mut self) {
+        let text = format!("Reload not acknowledged within {} seconds", LIMIT.as_secs());
+        self.reporter.say(Level::Alert, text);
+        self.phase = Phase::Running;
+        self.tell_systemd(sdnotify::State::Ready);
+        if std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
+    }
+}

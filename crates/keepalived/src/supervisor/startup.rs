@@ -1,0 +1,407 @@
+//! From the command line to a supervisor that can start its roles (`spec/cli-and-runtime.md` 3.1).
+
+use super::child::{self, Child, Claim};
+use super::paths::{self, PidPaths};
+use super::record::{self, Record};
+use super::{Phase, Supervisor};
+use crate::cli::Options;
+use crate::configuration::{self, Bundle, Compiled, Model, Settings, Source};
+use crate::log::writer::{Destinations, Writer};
+use crate::log::{Level, Reporter, Sink};
+use crate::role::Kind;
+use crate::role::setup::PROCESS_NAME;
+use crate::sdnotify::Notifier;
+use crate::{exit, version};
+use linux::SysError;
+use linux::ipc::MAX_MESSAGE;
+use linux::lock::{LockedFile, Locking};
+use linux::process::{self, Daemonised, Executable, Launcher};
+use linux::signal::{self, Signal, Signals};
+use linux::{namespace, process_files};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The mask for new files if nobody says another one: private.
+const DEFAULT_UMASK: u32 = 0o177;
+/// The facility `daemon`.
+const FACILITY_DAEMON: u8 = 3;
+/// How long a role of a daemon that was killed may take to withdraw before a new daemon gives up.
+const ORPHAN_LIMIT: Duration = Duration::from_secs(5);
+/// How often it looks whether the role is done.
+const ORPHAN_LOOK: Duration = Duration::from_millis(5);
+/// Signals that must not end a daemon that is not ready for them.
+const EARLY: [Signal; 5] = [
+    Signal::Hup,
+    Signal::Usr1,
+    Signal::Usr2,
+    Signal::RtMinPlus2,
+    Signal::RtMaxMinus1,
+];
+/// Where the kernel keeps the pattern of core files.
+const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
+
+/// Why there is no supervisor.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// There is nothing more to say: the daemon is another process, in the background now or running before.
+    Quiet(u8),
+    /// It cannot or need not run; the exit code.
+    Code(u8),
+}
+
+/// What was changed around the daemon and is undone at the end.
+#[derive(Debug, Default)]
+pub(super) struct Surroundings {
+    core_pattern: Option<String>,
+    bound: Option<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Undoes everything.
+    pub(super) fn restore(&mut self, reporter: &Reporter) {
+        if let Some(pattern) = self.core_pattern.take()
+            && let Err(error) = std::fs::write(CORE_PATTERN, pattern)
+        {
+            reporter.error(SysError::new("restore", CORE_PATTERN, error));
+        }
+        if let Some(source) = self.bound.take() {
+            if let Err(error) = namespace::unbind(Path::new(paths::RUN_KEEPALIVED)) {
+                reporter.error(error);
+            }
+            // Not empty: another daemon uses it.
+            let _ = std::fs::remove_dir(source);
+        }
+        if let Some(folder) = self.folder.take() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Where and how the configuration is read.
+pub(super) fn source(options: &Options) -> Result<Source, SysError> {
+    let directory = std::env::current_dir().map_err(|error| SysError::new("find the working directory", "", error))?;
+    let mut seed = [0; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut seed))
+        .map_err(|error| SysError::new("read", "/dev/urandom", error))?;
+    let text = |word: OsString| word.into_string().ok();
+    let node = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let node = node.trim().split('.').next().unwrap_or_default().to_owned();
+    Ok(Source {
+        main: options
+            .config_file
+            .clone()
+            .unwrap_or_else(|| paths::DEFAULT_CONFIGURATION.to_owned()),
+        id: options.config_id.clone().unwrap_or(node),
+        environment: std::env::vars_os()
+            .filter_map(|(k, v)| Some((text(k)?, text(v)?)))
+            .collect::<BTreeMap<_, _>>(),
+        directory,
+        seed: u64::from_ne_bytes(seed),
+        strict_includes: options.strict_includes,
+        checking: options.test.is_some(),
+    })
+}
+
+/// The folder for temporary files of this process.
+pub(super) fn temporary() -> PathBuf {
+    paths::temporary(std::env::var("TMPDIR").ok().as_deref())
+}
+
+/// The log as the command line wants it.
+pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
+    let writer = Rc::new(RefCell::new(Writer::new(Destinations {
+        syslog: (!options.no_syslog).then_some(options.facility.unwrap_or(FACILITY_DAEMON)),
+        console: options.log_console && options.foreground,
+        system_console: options.log_console,
+        file: options
+            .log_file
+            .as_ref()
+            .map(|said| said.clone().unwrap_or_else(|| temporary().join("keepalived.log"))),
+    })));
+    let sink: Rc<RefCell<dyn Sink>> = Rc::<RefCell<Writer>>::clone(&writer);
+    let reporter = Reporter::new(sink, options.detail);
+    (writer, reporter)
+}
+
+/// The first lines of the log.
+pub(super) fn greet(options: &Options, reporter: &Reporter) {
+    reporter.info(format_args!("Starting {}", version::title()));
+    reporter.info(format_args!("Running on {}", version::kernel()));
+    let words: Vec<String> = options.words.iter().map(|word| format!("'{word}'")).collect();
+    reporter.info(format_args!("Command line: {}", words.join(" ")));
+    for warning in &options.warnings {
+        reporter.say(Level::Warning, warning);
+    }
+    for option in &options.not_yet {
+        reporter.say(Level::Warning, format_args!("Option {option} is not implemented yet"));
+    }
+}
+
+/// Does everything that comes before the first role.
+pub(super) fn begin(
+    options: Options,
+    argv0: OsString,
+    source: Source,
+    writer: Rc<RefCell<Writer>>,
+    reporter: Reporter,
+    mut surroundings: Surroundings,
+) -> Result<Supervisor, Ending> {
+    let code = |code: u8| {
+        let reporter = reporter.clone();
+        move |error: SysError| {
+            reporter.error(error);
+            Ending::Code(code)
+        }
+    };
+    signal::ignore(&EARLY).map_err(code(exit::FATAL))?;
+    process::set_umask(options.umask.unwrap_or(DEFAULT_UMASK));
+    let executable = Executable::own().map_err(code(exit::FATAL))?;
+    let notifier = notifier(&reporter);
+    let (bundle, model, settings) = configure(&options, &source, &reporter)?;
+    if let (None, Some(mask)) = (options.umask, settings.umask) {
+        process::set_umask(mask);
+    }
+    if let Some(name) = &settings.namespace {
+        surroundings.bound = isolate(name).map_err(code(exit::OK))?;
+    }
+    writer
+        .borrow_mut()
+        .set_names(settings.namespace.as_deref(), settings.instance.as_deref());
+    let paths = PidPaths::choose(&options, &settings, &source.directory);
+    surroundings.folder = make_folder(&paths).map_err(code(exit::FATAL))?;
+    let pid_file = claim_parent(&paths, &reporter)?;
+    let children = claim_roles(&options, &model, &paths, &reporter)?;
+    let launcher = if options.foreground {
+        None
+    } else {
+        Some(go_into_background().map_err(code(exit::FATAL))??)
+    };
+    let mut supervisor = Supervisor {
+        signals: take_signals(&options).map_err(code(exit::FATAL))?,
+        temporary: temporary(),
+        record: Record::at(paths.addresses()),
+        next_watchdog: notifier.watchdog().map(|limit| process::monotonic().after(limit / 2)),
+        options,
+        argv0,
+        source,
+        paths,
+        writer,
+        reporter: reporter.clone(),
+        executable,
+        notifier,
+        pid_file,
+        surroundings,
+        children,
+        bundle,
+        model,
+        settings,
+        generation: 1,
+        leftovers: record::Lines::new(),
+        addresses_left: false,
+        instances: BTreeMap::new(),
+        phase: Phase::Starting,
+        reload_again: false,
+        exit_code: exit::OK,
+        buffer: vec![0; MAX_MESSAGE],
+    };
+    supervisor.prepare_process();
+    supervisor
+        .pid_file
+        .write(&format!("{}\n", process::Pid::own()))
+        .map_err(code(exit::FATAL))?;
+    supervisor.read_record();
+    if let Some(launcher) = launcher {
+        launcher.release(exit::OK);
+    }
+    Ok(supervisor)
+}
+
+fn notifier(reporter: &Reporter) -> Notifier {
+    let watchdog = std::env::var("WATCHDOG_USEC").ok();
+    let address = std::env::var_os("NOTIFY_SOCKET");
+    Notifier::new(address.as_deref(), watchdog.as_deref()).unwrap_or_else(|error| {
+        reporter.error(format_args!("cannot reach systemd's notification socket: {error}"));
+        Notifier::default()
+    })
+}
+
+/// Reads the configuration in the place where the daemon will run.
+fn configure(options: &Options, source: &Source, reporter: &Reporter) -> Result<(Bundle, Model, Settings), Ending> {
+    let join = |name: &str| {
+        namespace::join_network(&namespace_file(name)).map_err(|error| {
+            reporter.error(error);
+            Ending::Code(exit::OK)
+        })
+    };
+    if let Some(name) = &options.namespace {
+        join(name)?;
+    }
+    let load = || {
+        let (bundle, error) = configuration::load(source);
+        error.into_iter().for_each(|error| reporter.error(error));
+        bundle
+    };
+    let mut bundle = load();
+    let mut compiled = configuration::compile(&bundle);
+    let mut settings = configuration::settings(&compiled.model);
+    match (&options.namespace, &settings.namespace) {
+        (Some(_), _) => settings.namespace.clone_from(&options.namespace),
+        (None, Some(name)) => {
+            // Its interfaces are other ones than those the first reading saw.
+            join(name)?;
+            bundle = load();
+            compiled = configuration::compile(&bundle);
+        }
+        (None, None) => {}
+    }
+    let Compiled { model, diagnostics } = compiled;
+    for path in bundle.paths() {
+        reporter.info(format_args!("Configuration file {}", path.display()));
+    }
+    for diagnostic in &diagnostics {
+        reporter.info(diagnostic);
+    }
+    if options.dump_configuration {
+        // Passwords print as asterisks: their type sees to it.
+        reporter.info(format_args!("Configuration: {model:#?}"));
+    }
+    match configuration::fatal(&diagnostics) {
+        Some(code) => Err(Ending::Code(code)),
+        None => Ok((bundle, model, settings)),
+    }
+}
+
+/// The file that names a network namespace.
+pub(super) fn namespace_file(name: &str) -> PathBuf {
+    Path::new(paths::RUN).join("netns").join(name)
+}
+
+/// Gives the run folder of a daemon in a network namespace a place of its own.
+fn isolate(name: &str) -> Result<Option<PathBuf>, SysError> {
+    let own = Path::new(paths::RUN_KEEPALIVED).join(name);
+    make_private_folder(&own)?;
+    namespace::leave_mounts()?;
+    namespace::bind(&own, Path::new(paths::RUN_KEEPALIVED))?;
+    Ok(Some(own))
+}
+
+fn make_folder(paths: &PidPaths) -> Result<Option<PathBuf>, SysError> {
+    paths.folder.as_deref().map(make_private_folder).transpose()?;
+    Ok(paths.folder.clone())
+}
+
+fn make_private_folder(path: &Path) -> Result<(), SysError> {
+    // Others may look into it; the mask of the daemon is for files.
+    let mask = process::set_umask(0o022);
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+    process::set_umask(mask);
+    made.map_err(|error| SysError::new("make folder", path.display(), error))
+}
+
+fn claim_parent(paths: &PidPaths, reporter: &Reporter) -> Result<LockedFile, Ending> {
+    match child::lock_pid_file(&paths.parent) {
+        Ok(Locking::Locked(lock)) => Ok(lock),
+        Ok(Locking::Held) => Err(already_running(reporter)),
+        Err(error) => {
+            reporter.error(error);
+            Err(Ending::Code(exit::FATAL))
+        }
+    }
+}
+
+fn already_running(reporter: &Reporter) -> Ending {
+    reporter.info("daemon is already running");
+    Ending::Quiet(exit::OK)
+}
+
+/// Locks the pid files of roles before the first of them starts, so that a second daemon is noticed early.
+fn claim_roles(options: &Options, model: &Model, paths: &PidPaths, reporter: &Reporter) -> Result<Vec<Child>, Ending> {
+    if options.no_vrrp || !(model.has_vrrp || options.all) {
+        return Ok(Vec::new());
+    }
+    let mut vrrp = Child::new(Kind::Vrrp, paths.role(Kind::Vrrp));
+    let give_up = process::monotonic().after(ORPHAN_LIMIT);
+    loop {
+        let claimed = vrrp.claim();
+        match claimed {
+            Ok(Claim::Ours) => return Ok(vec![vrrp]),
+            // The supervisor's own lock was free: the role belongs to a daemon that was killed, and is withdrawing.
+            Ok(Claim::Theirs) if process::monotonic() < give_up => {
+                let _ = linux::ipc::wait(&[], Some(ORPHAN_LOOK));
+            }
+            Ok(Claim::Theirs) => return Err(already_running(reporter)),
+            Err(error) => {
+                reporter.error(error);
+                return Err(Ending::Code(exit::FATAL));
+            }
+        }
+    }
+}
+
+fn go_into_background() -> Result<Result<Launcher, Ending>, SysError> {
+    Ok(match process::daemonise()? {
+        Daemonised::Launched(code) => Err(Ending::Quiet(code)),
+        Daemonised::Background(launcher) => Ok(launcher),
+    })
+}
+
+fn take_signals(options: &Options) -> Result<Signals, SysError> {
+    let mut ours: Vec<Signal> = Signal::ALL
+        .into_iter()
+        .filter(|signal| !matches!(signal, Signal::Pipe | Signal::Int))
+        .collect();
+    if options.ignore_sigint {
+        signal::ignore(&[Signal::Int])?;
+    } else {
+        ours.push(Signal::Int);
+    }
+    let signals = Signals::block(&ours)?;
+    signal::restore(&EARLY)?;
+    Ok(signals)
+}
+
+impl Supervisor {
+    /// What the process itself needs; the daemon can run without any of it.
+    fn prepare_process(&mut self) {
+        self.report(process::become_subreaper());
+        self.report(process::set_name(
+            self.settings.process_name.as_deref().unwrap_or(PROCESS_NAME),
+        ));
+        if self.options.core_files {
+            self.report(process::allow_core_files());
+        }
+        if let Some(pattern) = &self.options.core_pattern {
+            let before = std::fs::read_to_string(CORE_PATTERN);
+            match before.and_then(|before| std::fs::write(CORE_PATTERN, pattern).map(|()| before)) {
+                Ok(before) => self.surroundings.core_pattern = Some(before),
+                Err(error) => self.reporter.error(SysError::new("set", CORE_PATTERN, error)),
+            }
+        }
+    }
+
+    /// Finds what an earlier run may have left, and adds what this one may leave.
+    fn read_record(&mut self) {
+        match self.record.read() {
+            Ok(lines) => self.leftovers = lines,
+            Err(error) => self.reporter.error(error),
+        }
+        if self.wants(Kind::Vrrp) {
+            let mut lines = record::addresses(&self.model);
+            lines.extend(self.leftovers.iter().cloned());
+            self.report(self.record.write(&lines));
+        }
+    }
+}
+
+/// Opens the file that `-t` writes to.
+pub(super) fn open_report(path: &Path) -> Result<std::fs::File, SysError> {
+    process_files::open_append(path, 0o644)
+}

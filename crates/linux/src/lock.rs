@@ -1,0 +1,160 @@
+//! A file that one process holds at a time, by a lock that belongs to the open file and not to a process.
+//!
+//! Such a lock outlives `fork`, can be handed to another process with the descriptor, and ends when the last
+//! holder of the descriptor ends, however it ends.
+
+use crate::SysError;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A locked file.
+#[derive(Debug)]
+pub struct LockedFile {
+    file: File,
+    path: PathBuf,
+}
+
+/// What became of an attempt to lock.
+#[derive(Debug)]
+pub enum Locking {
+    /// It is ours.
+    Locked(LockedFile),
+    /// Somebody else holds it.
+    Held,
+}
+
+impl LockedFile {
+    /// Opens, making it if need be with this mode, without following a link in the last step, and locks.
+    pub fn lock(path: &Path, mode: u32) -> Result<Locking, SysError> {
+        let fail = |source: io::Error| SysError::new("lock", path.display(), source);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(mode)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+            .open(path)
+            .map_err(fail)?;
+        if !file.metadata().map_err(fail)?.is_file() {
+            return Err(fail(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file",
+            )));
+        }
+        let whole = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        match fcntl(&file, FcntlArg::F_OFD_SETLK(&whole)) {
+            Ok(_) => Ok(Locking::Locked(LockedFile {
+                file,
+                path: path.to_owned(),
+            })),
+            Err(Errno::EAGAIN | Errno::EACCES) => Ok(Locking::Held),
+            Err(errno) => Err(fail(errno.into())),
+        }
+    }
+
+    /// Replaces the content.
+    pub fn write(&mut self, content: &str) -> Result<(), SysError> {
+        let fail = |source: io::Error| SysError::new("write", self.path.display(), source);
+        self.file.set_len(0).map_err(fail)?;
+        io::Seek::rewind(&mut self.file).map_err(fail)?;
+        self.file.write_all(content.as_bytes()).map_err(fail)
+    }
+
+    /// Whether the path still leads to this file.
+    pub fn is_in_place(&self) -> bool {
+        let Ok(own) = self.file.metadata() else { return false };
+        std::fs::symlink_metadata(&self.path).is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino()))
+    }
+
+    /// Removes the file, if the path still leads to it. The lock is given up when the value is dropped.
+    pub fn remove(&self) -> Result<(), SysError> {
+        if !self.is_in_place() {
+            return Ok(());
+        }
+        std::fs::remove_file(&self.path).map_err(|source| SysError::new("remove", self.path.display(), source))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for LockedFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("lock-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_second_open_file_cannot_have_the_lock_until_the_first_is_closed() {
+        let folder = scratch("second");
+        let path = folder.join("a.pid");
+        let Locking::Locked(mut first) = LockedFile::lock(&path, 0o644).unwrap() else {
+            panic!("held")
+        };
+        first.write("1234567\n").unwrap();
+        first.write("12\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "12\n");
+        assert!(matches!(LockedFile::lock(&path, 0o644).unwrap(), Locking::Held));
+        let copy = first.as_fd().try_clone_to_owned().unwrap();
+        drop(first);
+        assert!(matches!(LockedFile::lock(&path, 0o644).unwrap(), Locking::Held));
+        drop(copy);
+        let Locking::Locked(third) = LockedFile::lock(&path, 0o644).unwrap() else {
+            panic!("held")
+        };
+        third.remove().unwrap();
+        assert!(!path.exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_a_folder_is_not_a_file() {
+        let folder = scratch("link");
+        let victim = folder.join("victim");
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.join("a.pid")).unwrap();
+        assert!(LockedFile::lock(&folder.join("a.pid"), 0o644).is_err());
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert!(LockedFile::lock(&folder, 0o644).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_somebody_put_in_the_place_is_not_removed() {
+        let folder = scratch("replaced");
+        let path = folder.join("a.pid");
+        let Locking::Locked(first) = LockedFile::lock(&path, 0o644).unwrap() else {
+            panic!("held")
+        };
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "other").unwrap();
+        assert!(!first.is_in_place());
+        first.remove().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "other");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

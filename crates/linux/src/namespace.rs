@@ -1,0 +1,104 @@
+//! Joining a network namespace by name, a mount namespace in which the run directory is private to it, and what
+//! interfaces there are where this process is.
+
+use crate::{SysError, sys_process};
+use nix::ifaddrs::getifaddrs;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::net::if_::InterfaceFlags;
+use nix::sched::{CloneFlags, setns, unshare};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// From now on this process uses the network namespace that `file` names.
+pub fn join_network(file: &Path) -> Result<(), SysError> {
+    let fail = |source: io::Error| SysError::new("join network namespace", file.display(), source);
+    let handle = File::open(file).map_err(fail)?;
+    setns(handle, CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()))
+}
+
+/// From now on mounts made by this process are seen by it and its children only; mounts made outside still
+/// arrive here.
+pub fn leave_mounts() -> Result<(), SysError> {
+    let fail = |errno: nix::errno::Errno| SysError::new("use mounts of its own", "", errno);
+    unshare(CloneFlags::CLONE_NEWNS).map_err(fail)?;
+    let nothing: Option<&Path> = None;
+    mount(
+        nothing,
+        Path::new("/"),
+        nothing,
+        MsFlags::MS_REC | MsFlags::MS_SLAVE,
+        nothing,
+    )
+    .map_err(fail)
+}
+
+/// What is in `source` is from now on found at `target`.
+pub fn bind(source: &Path, target: &Path) -> Result<(), SysError> {
+    let nothing: Option<&Path> = None;
+    mount(Some(source), target, nothing, MsFlags::MS_BIND, nothing)
+        .map_err(|errno| SysError::new("bind a directory over", target.display(), errno))
+}
+
+/// Undoes [`bind`] for whoever opens the path from now on; files that are open stay so.
+pub fn unbind(target: &Path) -> Result<(), SysError> {
+    umount2(target, MntFlags::MNT_DETACH).map_err(|errno| SysError::new("unmount", target.display(), errno))
+}
+
+/// A network interface as the namespace of this process has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceSummary {
+    /// Its name.
+    pub name: String,
+    /// The largest packet it takes, in bytes.
+    pub mtu: u32,
+    /// Whether it can do multicast.
+    pub multicast: bool,
+}
+
+/// The interfaces of the network namespace of this process, by name.
+pub fn interfaces() -> Result<Vec<InterfaceSummary>, SysError> {
+    let fail = |source: io::Error| SysError::new("list interfaces", "", source);
+    let mut flags = BTreeMap::new();
+    for entry in getifaddrs().map_err(|errno| fail(errno.into()))? {
+        flags.insert(entry.interface_name, entry.flags);
+    }
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(fail)?;
+    let summary = |(name, flags): (String, InterfaceFlags)| {
+        // One that vanished since is not an interface of this namespace any more.
+        let mtu = sys_process::interface_mtu(socket.as_fd(), &name).ok()?;
+        Some(InterfaceSummary {
+            name,
+            mtu,
+            multicast: flags.contains(InterfaceFlags::IFF_MULTICAST),
+        })
+    };
+    Ok(flags.into_iter().filter_map(summary).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_is_listed_once_with_its_mtu() {
+        let all = interfaces().unwrap();
+        let loopback: Vec<_> = all.iter().filter(|interface| interface.name == "lo").collect();
+        assert_eq!(loopback.len(), 1, "{all:?}");
+        assert!(loopback[0].mtu >= 1280 && !loopback[0].multicast, "{loopback:?}");
+    }
+
+    #[test]
+    fn a_namespace_that_does_not_exist_cannot_be_joined() {
+        let error = join_network(Path::new("/run/netns/no-such-namespace")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("cannot join network namespace /run/netns/no-such-namespace: "),
+            "{error}"
+        );
+    }
+}

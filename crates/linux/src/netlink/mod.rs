@@ -1,0 +1,12 @@
+//! Requests to the kernel's network configuration, many in one system call, answered without waiting.
+
+pub mod address;
+pub(crate) mod socket;
+
+pub use address::{Action, AddressFlags, AddressRequest, AddressSocket, BatchDone, Outcome};
+
+/// The mark of addresses that belong to keepalived: the kernel's address protocol number (IFA_PROTO).
+///
+/// Kernels since 5.18 keep it and report it back. Older ones neither keep nor refuse it: they skip attributes they
+/// have no number for, so it is sent always, and an address without a mark says nothing about its owner there.
+pub const KEEPALIVED_MARK: u8 = 18;

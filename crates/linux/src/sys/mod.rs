@@ -1,0 +1,10 @@
+//! Raw system calls: the only `unsafe` code of the project.
+//!
+//! Only what the safe wrappers of `nix` and `socket2` lack: many messages in one call with control messages, and
+//! integer socket options without a name there. Everything here has a safe interface; nothing here has an opinion.
+
+pub(crate) mod messages;
+mod option;
+pub(crate) mod process;
+
+pub(crate) use option::set_option;

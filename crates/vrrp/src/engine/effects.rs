@@ -1,0 +1,228 @@
+//! From the effects of one instance to actions of the engine.
+
+use super::Engine;
+use super::interfaces::Interfaces;
+use super::slots::Slot;
+use crate::action::{Action, Announced, Announcement, StateName};
+use crate::announce::Block;
+use crate::config::{Delivery, VirtualAddress};
+use crate::election::{Effect, Happening, State};
+use crate::event::Level;
+use crate::instance::Instance;
+use crate::wire::Claim;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{IfName, Instant};
+use core::net::IpAddr;
+
+impl Engine {
+    /// Lets something happen to an instance and carries out what follows.
+    pub(super) fn happen(&mut self, now: Instant, slot: Slot, happening: Happening, out: &mut Vec<Action>) {
+        let mut effects = core::mem::take(&mut self.effects);
+        if let Some(instance) = self.instances.get_mut(slot) {
+            instance.election.handle(now, happening, &mut effects);
+        }
+        self.carry_out(now, slot, &mut effects, out);
+        self.effects = effects;
+    }
+
+    /// Turns effects into actions, in order, and leaves the list empty.
+    pub(super) fn carry_out(&mut self, now: Instant, slot: Slot, effects: &mut Vec<Effect>, out: &mut Vec<Action>) {
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Advertise => self.advertise(slot, None, out),
+                Effect::Resign(times) => self.resign(slot, times, out),
+                Effect::Hold => self.hold_all(now, slot, out),
+                Effect::Release => self.release_all(slot),
+                Effect::AnnounceAgain => self.announce_again(now, slot),
+                Effect::AnnounceSource => self.announce_source(slot),
+                Effect::ForgetTold => {
+                    if let Some(instance) = self.instances.get_mut(slot) {
+                        instance.ears.forget_told();
+                    }
+                }
+                Effect::Notify(state) => self.notify(slot, state, out),
+                Effect::Tell(level, text) => {
+                    let name = self.instances.get(slot).map(|instance| &instance.config.name);
+                    Engine::tell(name, level, text, out);
+                }
+            }
+        }
+        self.note_deadline(slot);
+    }
+
+    fn advertise(&mut self, slot: Slot, claim: Option<Claim>, out: &mut Vec<Action>) {
+        let Some(instance) = self.instances.get_mut(slot) else {
+            return;
+        };
+        let Some(origin) = instance.origin(self.settings.group4) else {
+            return;
+        };
+        let claim = claim.unwrap_or(Claim::Holds(instance.election.effective()));
+        instance.ears.counters.advert_sent += 1;
+        let interface = instance.place.interface;
+        let sequence = &mut instance.ears.sequence;
+        instance
+            .encoder
+            .advertise(&instance.config, interface, origin, claim, sequence, out);
+    }
+
+    fn resign(&mut self, slot: Slot, times: u8, out: &mut Vec<Action>) {
+        for _ in 0..times {
+            self.advertise(slot, Some(Claim::Resigning), out);
+        }
+        if let Some(instance) = self.instances.get_mut(slot) {
+            instance.ears.counters.pri_zero_sent += 1;
+            let name = instance.config.name.clone();
+            Engine::tell(Some(&name), Level::Detail, "sent 0 priority".into(), out);
+        }
+    }
+
+    fn hold_all(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
+        let Some(instance) = self.instances.get_mut(slot) else {
+            return;
+        };
+        instance.ears.counters.become_master += 1;
+        instance.ears.sequence.restart_if_cycled();
+        let announcing = instance.config.announcing;
+        self.announcer.begin(now, slot, &announcing);
+        for address in &instance.addresses {
+            if self.holdings.hold(slot, address)
+                && let Some((name, frame)) = frame(&self.interfaces, address)
+            {
+                self.announcer.push(slot, name, frame, announcing.repeat);
+            }
+        }
+        // The request leaves before the scripts are told, so that they find it under way.
+        self.holdings.pump(now, &self.interfaces, out);
+    }
+
+    fn release_all(&mut self, slot: Slot) {
+        self.announcer.silence(slot);
+        let Some(instance) = self.instances.get_mut(slot) else {
+            return;
+        };
+        instance.ears.counters.release_master += 1;
+        for key in instance.addresses.iter().map(|address| address.key()) {
+            self.holdings.release(slot, key);
+        }
+    }
+
+    fn announce_again(&mut self, now: Instant, slot: Slot) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        let announcing = instance.config.announcing;
+        if announcing.lower_priority_repeat == 0 {
+            return;
+        }
+        self.announcer.plan_lower_priority(now, slot, &announcing);
+        self.announce_all(slot, announcing.lower_priority_repeat);
+    }
+
+    /// Peers of a unicast instance that comes out of FAULT refresh what they know of our own address.
+    fn announce_source(&mut self, slot: Slot) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        let unicast = match instance.config.delivery {
+            Delivery::Multicast { .. } => false,
+            Delivery::Unicast { .. } => true,
+        };
+        let (Some(name), Some(source), true) = (instance.config.interface, instance.place.source, unicast) else {
+            return;
+        };
+        if let Some(frame) = frame_for(&self.interfaces, name, source) {
+            self.announcer.push(slot, name, frame, 1);
+        }
+    }
+
+    fn notify(&mut self, slot: Slot, state: StateName, out: &mut Vec<Action>) {
+        if let Some(instance) = self.instances.get(slot) {
+            out.push(Action::Notify {
+                instance: instance.config.name.clone(),
+                state,
+                priority: instance.election.effective(),
+            });
+        }
+    }
+
+    /// Asks for frames for every address that is in place.
+    pub(super) fn announce_all(&mut self, slot: Slot, repeat: u32) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        for address in &instance.addresses {
+            if self.holdings.is_installed(address.key())
+                && let Some((name, frame)) = frame(&self.interfaces, address)
+            {
+                self.announcer.push(slot, name, frame, repeat);
+            }
+        }
+    }
+
+    /// An address is in place now: its masters announce it.
+    pub(super) fn announce_installed(&mut self, address: &Arc<VirtualAddress>, owners: &[Slot]) {
+        for slot in owners {
+            let master = self.instances.get(*slot).filter(|instance| is_master(instance));
+            if let Some(instance) = master
+                && let Some((name, frame)) = frame(&self.interfaces, address)
+            {
+                let repeat = instance.config.announcing.repeat;
+                self.announcer.push(*slot, name, frame, repeat);
+            }
+        }
+    }
+
+    /// The blocks whose time has come.
+    pub(super) fn announce_blocks(&mut self, now: Instant) {
+        while let Some((at, slot, block)) = self.announcer.next_block(now) {
+            let Some(instance) = self.instances.get(slot) else {
+                continue;
+            };
+            let announcing = instance.config.announcing;
+            let repeat = match block {
+                Block::Second => announcing.repeat,
+                Block::Refresh => {
+                    // A refresh that is late by a whole period is not made up for.
+                    let from = if now.since(at) > announcing.refresh { now } else { at };
+                    self.announcer.plan_refresh(from, slot, &announcing);
+                    announcing.refresh_repeat
+                }
+                Block::LowerPriority => announcing.lower_priority_repeat,
+            };
+            self.announce_all(slot, repeat);
+        }
+    }
+}
+
+fn is_master(instance: &Instance) -> bool {
+    match instance.election.state() {
+        State::Master { .. } => true,
+        State::Init | State::Fault | State::Backup { .. } | State::Stopped => false,
+    }
+}
+
+/// The frame that announces a virtual address, if its interface can announce.
+fn frame(interfaces: &Interfaces, address: &VirtualAddress) -> Option<(IfName, Announcement)> {
+    let frame = frame_for(interfaces, address.interface, address.prefix.address())?;
+    Some((address.interface, frame))
+}
+
+fn frame_for(interfaces: &Interfaces, name: IfName, address: IpAddr) -> Option<Announcement> {
+    let facts = &interfaces.get(&name)?.facts;
+    if facts.noarp {
+        return None;
+    }
+    Some(Announcement {
+        interface: facts.index,
+        mac: facts.mac?,
+        what: match address {
+            IpAddr::V4(address) => Announced::Arp(address),
+            IpAddr::V6(address) => Announced::Neighbour {
+                address,
+                router: facts.forwarding6,
+            },
+        },
+    })
+}

@@ -1,0 +1,143 @@
+//! What the engine does with news of interfaces, addresses, sockets and its own end.
+
+use super::Engine;
+use super::interfaces::Change;
+use super::slots::Slot;
+use crate::action::{Action, StateName};
+use crate::config::{AddressKey, Name};
+use crate::election::{Happening, State};
+use crate::event::Level;
+use crate::input::{BatchId, InterfaceFacts, SocketKey};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::{IfName, Instant};
+
+impl Engine {
+    pub(super) fn interface_changed(
+        &mut self,
+        now: Instant,
+        name: IfName,
+        facts: Option<InterfaceFacts>,
+        out: &mut Vec<Action>,
+    ) {
+        let there = facts.is_some();
+        let change = self.interfaces.update(name, facts);
+        match change {
+            Change::Nothing => return,
+            Change::Something => {}
+            Change::Replaced => self.holdings.lost_interface(name),
+        }
+        let dependants = self.dependants.get(&name).cloned().unwrap_or_default();
+        for slot in dependants {
+            self.survey(now, slot, out);
+        }
+        if there {
+            self.holdings.retry_on(name);
+        }
+    }
+
+    /// Looks at the preconditions of an instance again and lets follow what follows.
+    pub(super) fn survey(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        match instance.election.state() {
+            State::Stopped => return,
+            State::Init | State::Fault | State::Backup { .. } | State::Master { .. } => {}
+        }
+        let (place, waiting) = instance.survey(&self.interfaces, &self.failed_sockets);
+        let name = instance.config.name.clone();
+        for missing in waiting.difference(&instance.waiting) {
+            Engine::tell(Some(&name), Level::Info, format!("waiting for {missing}"), out);
+        }
+        let (was_waiting, is_waiting) = (!instance.waiting.is_empty(), !waiting.is_empty());
+        // The farewell leaves from the old place.
+        if is_waiting && !was_waiting {
+            self.happen(now, slot, Happening::Faulted, out);
+        }
+        self.move_to(slot, place, out);
+        if let Some(instance) = self.instances.get_mut(slot) {
+            instance.waiting = waiting;
+        }
+        if was_waiting && !is_waiting {
+            let not_before = self.listens_from;
+            self.happen(now, slot, Happening::Recovered { not_before }, out);
+        }
+    }
+
+    /// Everybody on a socket looks again.
+    pub(super) fn survey_socket(&mut self, now: Instant, socket: SocketKey, out: &mut Vec<Action>) {
+        let from = (socket, 0);
+        let to = (socket, u8::MAX);
+        let slots: Vec<Slot> = self
+            .routes
+            .range(from..=to)
+            .flat_map(|(_, slots)| slots.clone())
+            .collect();
+        for slot in slots {
+            self.survey(now, slot, out);
+        }
+    }
+
+    pub(super) fn address_observed(&mut self, now: Instant, key: AddressKey, present: bool, out: &mut Vec<Action>) {
+        let losers = self.holdings.observed(key, present);
+        if !present && self.leftovers.remove(&key) {
+            self.refresh_virtual_addresses();
+        }
+        for slot in losers {
+            let name = self.instances.get(slot).map(|instance| instance.config.name.clone());
+            let text = format!("virtual address {key} was removed by somebody else");
+            Engine::tell(name.as_ref(), Level::Warning, text, out);
+            self.happen(now, slot, Happening::AddressLost, out);
+        }
+    }
+
+    pub(super) fn addresses_changed(
+        &mut self,
+        now: Instant,
+        batch: BatchId,
+        refused: &[(usize, i32)],
+        out: &mut Vec<Action>,
+    ) {
+        let outcome = self.holdings.finished(now, batch, refused);
+        for (address, owners) in &outcome.installed {
+            self.announce_installed(address, owners);
+        }
+        for (key, adding, errno) in outcome.refused {
+            let verb = if adding { "add" } else { "remove" };
+            let text = format!("cannot {verb} address {key}: error {errno}; trying again later");
+            Engine::tell(None, Level::Warning, text, out);
+        }
+        // The next batch first: the kernel works while we announce.
+        self.holdings.pump(now, &self.interfaces, out);
+        self.announcer.run(now, self.holdings.is_adding(), out);
+    }
+
+    pub(super) fn send_failed(&mut self, name: &Name, errno: i32, out: &mut Vec<Action>) {
+        let instance = self.names.get(name).and_then(|slot| self.instances.get_mut(*slot));
+        let Some(instance) = instance else { return };
+        let mut remarks: Vec<(Level, String)> = Vec::new();
+        instance.ears.send_failed(errno, &mut remarks);
+        for (level, text) in remarks {
+            Engine::tell(Some(name), level, text, out);
+        }
+    }
+
+    pub(super) fn shutdown(&mut self, now: Instant, keep_addresses: bool, out: &mut Vec<Action>) {
+        if self.ending {
+            return;
+        }
+        self.ending = true;
+        let slots: Vec<Slot> = self.names.values().copied().collect();
+        for slot in slots {
+            let stop = Happening::Stop {
+                resign: !keep_addresses,
+                last: StateName::Stop,
+            };
+            self.happen(now, slot, stop, out);
+            self.announcer.silence(slot);
+        }
+        out.push(Action::SocketsChanged);
+    }
+}

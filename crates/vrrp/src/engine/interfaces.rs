@@ -1,0 +1,138 @@
+//! The interfaces as the kernel reports them, and which of their addresses are not virtual.
+//!
+//! Decides which addresses may be a source: none that is a virtual address of ours or left over from an earlier
+//! run. Deliberately does not know instances.
+
+use crate::input::InterfaceFacts;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use base::{Family, IfIndex, IfName};
+use core::net::IpAddr;
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interface {
+    pub(crate) name: IfName,
+    pub(crate) facts: InterfaceFacts,
+    own4: Vec<IpAddr>,
+    own6: Vec<IpAddr>,
+    /// Not used as a source unasked, but it may be configured as one.
+    global6: Vec<IpAddr>,
+}
+
+impl Interface {
+    /// The addresses that may be the source of adverts, the preferred one first.
+    pub(crate) fn usable(&self, family: Family) -> impl Iterator<Item = IpAddr> {
+        let list = match family {
+            Family::V4 => &self.own4,
+            Family::V6 => &self.own6,
+        };
+        list.iter().copied()
+    }
+
+    /// Whether the interface has this address, virtual or not.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(a) => self.facts.ipv4.contains(&a),
+            IpAddr::V6(a) => self.facts.link_local.contains(&a) || self.facts.ipv6.contains(&a),
+        }
+    }
+
+    /// Whether something instances look at differs. Lists of addresses matter only by what is usable, so that an
+    /// address of ours that comes or goes disturbs nobody.
+    fn matters_like(&self, other: &Interface) -> bool {
+        let flags = |i: &Interface| {
+            let f = &i.facts;
+            (
+                f.index,
+                f.mac,
+                f.mtu,
+                f.up,
+                f.running,
+                f.multicast,
+                f.noarp,
+                f.forwarding6,
+            )
+        };
+        let lists = |i: &Interface| (i.own4.clone(), i.own6.clone(), i.global6.clone());
+        flags(self) == flags(other) && lists(self) == lists(other)
+    }
+}
+
+/// How an interface changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// In nothing that matters.
+    Nothing,
+    /// In something.
+    Something,
+    /// It is gone, or another one has its name.
+    Replaced,
+}
+
+/// All interfaces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interfaces {
+    by_name: BTreeMap<IfName, Interface>,
+    virtual_addresses: BTreeSet<IpAddr>,
+}
+
+impl Interfaces {
+    /// An interface by name.
+    pub(crate) fn get(&self, name: &IfName) -> Option<&Interface> {
+        self.by_name.get(name)
+    }
+
+    /// The kernel's number of an interface.
+    pub(crate) fn index(&self, name: &IfName) -> Option<IfIndex> {
+        self.get(name).map(|interface| interface.facts.index)
+    }
+
+    /// The name of an interface, for messages.
+    pub(crate) fn name(&self, index: IfIndex) -> Option<IfName> {
+        let found = self.by_name.values().find(|i| i.facts.index == index);
+        found.map(|interface| interface.name)
+    }
+
+    /// Takes in what the kernel says of an interface.
+    pub(crate) fn update(&mut self, name: IfName, facts: Option<InterfaceFacts>) -> Change {
+        let Some(facts) = facts else {
+            return match self.by_name.remove(&name) {
+                Some(_) => Change::Replaced,
+                None => Change::Nothing,
+            };
+        };
+        let interface = self.judged(name, facts);
+        let change = match self.by_name.get(&name) {
+            Some(known) if known.facts.index != interface.facts.index => Change::Replaced,
+            Some(known) if known.matters_like(&interface) => Change::Nothing,
+            Some(_) | None => Change::Something,
+        };
+        self.by_name.insert(name, interface);
+        change
+    }
+
+    /// Sets which addresses are virtual, on whatever interface.
+    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>) {
+        if addresses == self.virtual_addresses {
+            return;
+        }
+        self.virtual_addresses = addresses;
+        let known = core::mem::take(&mut self.by_name);
+        for (name, interface) in known {
+            let interface = self.judged(name, interface.facts);
+            self.by_name.insert(name, interface);
+        }
+    }
+
+    fn judged(&self, name: IfName, facts: InterfaceFacts) -> Interface {
+        let own = |address: &IpAddr| !self.virtual_addresses.contains(address);
+        Interface {
+            name,
+            own4: facts.ipv4.iter().map(|a| IpAddr::V4(*a)).filter(own).collect(),
+            own6: facts.link_local.iter().map(|a| IpAddr::V6(*a)).filter(own).collect(),
+            global6: facts.ipv6.iter().map(|a| IpAddr::V6(*a)).filter(own).collect(),
+            facts,
+        }
+    }
+}

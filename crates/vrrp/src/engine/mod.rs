@@ -1,0 +1,302 @@
+//! All virtual routers together: the one door of the crate.
+//!
+//! Decides which instance an input concerns, carries the effects of an instance into actions, and keeps the deadlines
+//! of all. It takes `(now, input)` and appends to an ordered list of actions; it does not know clocks, sockets or
+//! files.
+//!
+//! The order of life: [`Engine::new`], [`Input::Interface`] for each interface there is, [`Engine::start`] with the
+//! addresses an earlier run left behind, [`Engine::reconfigure`] with the model, and from then on
+//! [`Engine::handle`]. [`Input::Shutdown`] ends it, and [`Engine::is_finished`] says when the last action is answered.
+
+mod effects;
+mod inputs;
+pub(crate) mod interfaces;
+mod packets;
+mod reload;
+pub(crate) mod slots;
+mod sockets;
+mod status;
+
+pub use reload::{Difference, difference};
+pub use sockets::SocketSpec;
+pub use status::{EngineCounters, Status};
+
+use crate::action::Action;
+use crate::announce::Announcer;
+use crate::config::{AddressKey, Model, Name, Settings};
+use crate::election::{Effect, Happening, State, Timer};
+use crate::event::{Event, Level};
+use crate::holdings::Holdings;
+use crate::input::{Input, SocketKey};
+use crate::instance::Instance;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use base::{Deadline, IfName, Instant, Rng};
+use core::net::IpAddr;
+use core::time::Duration;
+use interfaces::Interfaces;
+use slots::{Slot, Slots};
+
+/// Why the engine wants to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// A timer of an instance ends.
+    Instance(Name, Timer),
+    /// An announcement is due.
+    Announce,
+    /// A refused change of an address is tried again.
+    RetryAddress,
+}
+
+/// All virtual routers of a machine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    rng: Rng,
+    started: Instant,
+    boot_age: Duration,
+    listens_from: Instant,
+    settings: Settings,
+    interfaces: Interfaces,
+    instances: Slots<Instance>,
+    names: BTreeMap<Name, Slot>,
+    /// Who depends on an interface.
+    dependants: BTreeMap<IfName, Vec<Slot>>,
+    /// Who listens on a socket for a virtual router.
+    routes: BTreeMap<(SocketKey, u8), Vec<Slot>>,
+    failed_sockets: BTreeMap<SocketKey, i32>,
+    /// Timers that must be answered.
+    due: BTreeSet<(Instant, Slot)>,
+    /// Adverts that may share a wake-up.
+    due_early: BTreeSet<(Instant, Slot)>,
+    holdings: Holdings,
+    announcer: Announcer,
+    leftovers: BTreeSet<AddressKey>,
+    told_unknown: BTreeSet<(SocketKey, u8)>,
+    counters: EngineCounters,
+    ending: bool,
+    /// Kept empty; its memory is used again and again.
+    effects: Vec<Effect>,
+    remarks: Vec<(Level, String)>,
+}
+
+impl Engine {
+    /// An engine without instances. `boot_age` is how long the machine has been running.
+    pub fn new(seed: u64, now: Instant, boot_age: Duration) -> Engine {
+        Engine {
+            rng: Rng::from_seed(seed),
+            started: now,
+            boot_age,
+            listens_from: now,
+            settings: Settings::default(),
+            interfaces: Interfaces::default(),
+            instances: Slots::default(),
+            names: BTreeMap::new(),
+            dependants: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            failed_sockets: BTreeMap::new(),
+            due: BTreeSet::new(),
+            due_early: BTreeSet::new(),
+            holdings: Holdings::default(),
+            announcer: Announcer::default(),
+            leftovers: BTreeSet::new(),
+            told_unknown: BTreeSet::new(),
+            counters: EngineCounters::default(),
+            ending: false,
+            effects: Vec::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Removes what an earlier run left behind (see [`leftovers`]), before anything else. These addresses are never
+    /// the source of an advert.
+    pub fn start(&mut self, now: Instant, leftovers: Vec<AddressKey>, out: &mut Vec<Action>) {
+        for key in leftovers {
+            self.holdings.leftover(key);
+            self.leftovers.insert(key);
+        }
+        self.refresh_virtual_addresses();
+        self.holdings.pump(now, &self.interfaces, out);
+    }
+
+    /// Brings the instances to the state a model describes; `reload` has the table of what that means.
+    pub fn reconfigure(&mut self, now: Instant, model: Model, out: &mut Vec<Action>) {
+        self.apply_model(now, model, out);
+        self.holdings.pump(now, &self.interfaces, out);
+    }
+
+    /// Answers an input.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) {
+        match input {
+            Input::DeadlineReached => self.deadline_reached(now, out),
+            Input::Interface { name, facts } => self.interface_changed(now, name, facts, out),
+            Input::Address { key, present } => self.address_observed(now, key, present, out),
+            Input::Packet(packet) => self.packet(now, packet, out),
+            Input::AddressesChanged { batch, refused } => self.addresses_changed(now, batch, refused, out),
+            Input::SocketFailed { socket, errno } => {
+                self.failed_sockets.insert(socket, errno);
+                self.survey_socket(now, socket, out);
+            }
+            Input::SocketOpened { socket } => {
+                if self.failed_sockets.remove(&socket).is_some() {
+                    self.survey_socket(now, socket, out);
+                }
+            }
+            Input::SendFailed { instance, errno } => self.send_failed(&instance, errno, out),
+            Input::Shutdown { keep_addresses } => self.shutdown(now, keep_addresses, out),
+        }
+        self.holdings.pump(now, &self.interfaces, out);
+    }
+
+    /// When [`Input::DeadlineReached`] is wanted, and why. Something that is due at once has the time zero.
+    pub fn deadline(&self) -> Option<Deadline<Wake>> {
+        let instance = self.due.first().map(|(at, slot)| (*at, Some(*slot)));
+        let announce = self.announcer.deadline(self.holdings.is_adding()).map(|at| (at, None));
+        let retry = self.holdings.deadline();
+        let (at, slot) = [instance, announce]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(at, _)| *at)
+            .or(retry.map(|at| (at, None)))?;
+        if let Some(retry) = retry
+            && retry < at
+        {
+            return Some(Deadline {
+                at: retry,
+                why: Wake::RetryAddress,
+            });
+        }
+        let timer = slot.and_then(|slot| {
+            let instance = self.instances.get(slot)?;
+            let why = instance.election.deadline()?.why;
+            Some(Wake::Instance(instance.config.name.clone(), why))
+        });
+        let why = timer.unwrap_or(if announce.is_some() {
+            Wake::Announce
+        } else {
+            Wake::RetryAddress
+        });
+        Some(Deadline { at, why })
+    }
+
+    /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
+    pub fn is_finished(&self) -> bool {
+        self.ending && self.holdings.is_settled()
+    }
+
+    /// A number from the engine's seed, for whoever needs jitter beside it.
+    pub fn jitter(&mut self, bound: u64) -> u64 {
+        self.rng.below(bound)
+    }
+
+    fn deadline_reached(&mut self, now: Instant, out: &mut Vec<Action>) {
+        while let Some((at, slot)) = self.due.first().copied() {
+            if at > now {
+                break;
+            }
+            self.happen(now, slot, Happening::DeadlineReached, out);
+            if self
+                .instances
+                .get(slot)
+                .is_some_and(|instance| instance.due == Some(at))
+            {
+                // The happening changed nothing; without this a timer that is never answered would loop here.
+                self.forget_deadline(slot);
+            }
+        }
+        // Adverts of others that are nearly due go with those that are: one wake-up instead of many.
+        while let Some((from, slot)) = self.due_early.first().copied() {
+            if from > now {
+                break;
+            }
+            self.happen(now, slot, Happening::DeadlineReached, out);
+            if self
+                .instances
+                .get(slot)
+                .is_some_and(|instance| instance.due_early == Some(from))
+            {
+                self.forget_deadline(slot);
+            }
+        }
+        self.holdings.pump(now, &self.interfaces, out);
+        self.announce_blocks(now);
+        self.announcer.run(now, self.holdings.is_adding(), out);
+    }
+
+    /// Notes the deadlines of an instance after something happened to it.
+    fn note_deadline(&mut self, slot: Slot) {
+        let Some(instance) = self.instances.get_mut(slot) else {
+            return;
+        };
+        let due = instance.election.deadline().map(|deadline| deadline.at);
+        if due != instance.due {
+            if let Some(old) = instance.due {
+                self.due.remove(&(old, slot));
+            }
+            if let Some(new) = due {
+                self.due.insert((new, slot));
+            }
+            instance.due = due;
+        }
+        let early = instance.election.advert_from();
+        if early != instance.due_early {
+            if let Some(old) = instance.due_early {
+                self.due_early.remove(&(old, slot));
+            }
+            if let Some(new) = early {
+                self.due_early.insert((new, slot));
+            }
+            instance.due_early = early;
+        }
+    }
+
+    fn forget_deadline(&mut self, slot: Slot) {
+        let Some(instance) = self.instances.get_mut(slot) else {
+            return;
+        };
+        if let Some(old) = instance.due.take() {
+            self.due.remove(&(old, slot));
+        }
+        if let Some(old) = instance.due_early.take() {
+            self.due_early.remove(&(old, slot));
+        }
+    }
+
+    fn refresh_virtual_addresses(&mut self) {
+        let configured = self.instances.iter().flat_map(|(_, instance)| &instance.addresses);
+        let configured = configured.map(|address| address.prefix.address());
+        let leftover = self.leftovers.iter().map(|key| key.prefix.address());
+        let all: BTreeSet<IpAddr> = configured.chain(leftover).collect();
+        self.interfaces.set_virtual(all);
+    }
+
+    fn tell(name: Option<&Name>, level: Level, text: String, out: &mut Vec<Action>) {
+        out.push(Action::Tell(Event {
+            instance: name.cloned(),
+            level,
+            text,
+        }));
+    }
+}
+
+/// Which of the addresses on the machine an earlier run left behind: those that carry our mark, and those that the
+/// model would put there.
+pub fn leftovers(model: &Model, observed: impl IntoIterator<Item = (AddressKey, bool)>) -> Vec<AddressKey> {
+    let configs = model.instances.values();
+    let configured: BTreeSet<AddressKey> = configs
+        .flat_map(|config| config.addresses.iter().chain(&config.excluded))
+        .map(crate::config::VirtualAddress::key)
+        .collect();
+    let ours = observed
+        .into_iter()
+        .filter(|(key, marked)| *marked || configured.contains(key));
+    ours.map(|(key, _)| key).collect()
+}
+
+/// Whether an instance in this state takes part in the election.
+const fn takes_part(state: State) -> bool {
+    match state {
+        State::Backup { .. } | State::Master { .. } => true,
+        State::Init | State::Fault | State::Stopped => false,
+    }
+}

@@ -1,0 +1,96 @@
+//! What dumps and the operator's tool may read.
+
+use super::Engine;
+use crate::action::StateName;
+use crate::config::{Config, Name, Priority};
+use crate::counters::Counters;
+use crate::election::State;
+use crate::waiting::Waiting;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+/// What the engine counts that belongs to no instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineCounters {
+    /// Packets too short to be read.
+    pub malformed: u64,
+    /// Packets for virtual routers nobody here has.
+    pub unknown_vrid: u64,
+}
+
+/// One instance, seen from outside.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Its name.
+    pub name: Name,
+    /// What it was told to be.
+    pub config: Arc<Config>,
+    /// Its state.
+    pub state: StateName,
+    /// Its effective priority.
+    pub priority: Priority,
+    /// What it waits for in FAULT.
+    pub waiting: Vec<Waiting>,
+    /// The master a backup believes, or its own address while it is master.
+    pub master: Option<IpAddr>,
+    /// The priority that master has.
+    pub master_priority: Option<Priority>,
+    /// The interval a backup waits by.
+    pub master_interval: Duration,
+    /// Where its adverts come from.
+    pub source: Option<IpAddr>,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+impl Engine {
+    /// All instances by name.
+    pub fn status(&self) -> Vec<Status> {
+        let slots = self.names.values();
+        slots.filter_map(|slot| self.status_of_slot(*slot)).collect()
+    }
+
+    /// One instance.
+    pub fn status_of(&self, name: &Name) -> Option<Status> {
+        self.names.get(name).and_then(|slot| self.status_of_slot(*slot))
+    }
+
+    /// Sets every counter to zero.
+    pub fn clear_counters(&mut self) {
+        self.counters = EngineCounters::default();
+        for slot in self.names.values() {
+            if let Some(instance) = self.instances.get_mut(*slot) {
+                instance.ears.counters = crate::counters::Counters::default();
+            }
+        }
+    }
+
+    /// What belongs to no instance.
+    pub fn counters(&self) -> EngineCounters {
+        self.counters
+    }
+
+    fn status_of_slot(&self, slot: super::slots::Slot) -> Option<Status> {
+        let instance = self.instances.get(slot)?;
+        let election = &instance.election;
+        let (master, master_priority) = match election.state() {
+            State::Backup { master, .. } => (master.map(|m| m.address), master.map(|m| m.priority)),
+            State::Master { .. } => (instance.place.source, Some(election.effective())),
+            State::Init | State::Fault | State::Stopped => (None, None),
+        };
+        Some(Status {
+            name: instance.config.name.clone(),
+            config: Arc::clone(&instance.config),
+            state: election.state().name(),
+            priority: election.effective(),
+            waiting: instance.waiting.iter().cloned().collect(),
+            master,
+            master_priority,
+            master_interval: election.master_interval(),
+            source: instance.place.source,
+            counters: instance.ears.counters,
+        })
+    }
+}

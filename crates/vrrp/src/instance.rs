@@ -1,0 +1,201 @@
+//! One virtual router as it runs: the election, what it heard and sends, and what it waits for.
+//!
+//! Decides from interfaces and sockets whether the preconditions of an instance are met, and which address it sends
+//! from. Deliberately does not know other instances; the engine does.
+
+use crate::config::{AddressKey, Config, Delivery, Name, VirtualAddress};
+use crate::election::Election;
+use crate::encoder::{Encoder, Origin, encoded_addresses, protocol, wants_old_checksum};
+use crate::engine::interfaces::{Interface, Interfaces};
+use crate::input::SocketKey;
+use crate::receive::Ears;
+use crate::waiting::Waiting;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use base::{Family, IfIndex, IfName, Instant};
+use core::net::{IpAddr, Ipv4Addr};
+
+/// A running virtual router.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    pub(crate) config: Arc<Config>,
+    pub(crate) election: Election,
+    pub(crate) ears: Ears,
+    pub(crate) encoder: Encoder,
+    pub(crate) waiting: BTreeSet<Waiting>,
+    /// Another instance that has our virtual router.
+    pub(crate) rival: Option<Name>,
+    /// All addresses that move with the master.
+    pub(crate) addresses: Vec<Arc<VirtualAddress>>,
+    /// Those of the adverts, as bytes.
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) place: Place,
+    /// The deadlines the engine has noted.
+    pub(crate) due: Option<Instant>,
+    pub(crate) due_early: Option<Instant>,
+}
+
+/// Where an instance sends from and listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) interface: Option<IfIndex>,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) socket: Option<SocketKey>,
+}
+
+impl Instance {
+    pub(crate) fn new(config: Arc<Config>) -> Instance {
+        Instance {
+            election: Election::new(Arc::clone(&config)),
+            ears: Ears::default(),
+            encoder: Encoder::new(),
+            waiting: BTreeSet::new(),
+            rival: None,
+            addresses: addresses(&config),
+            encoded: encoded_addresses(&config),
+            place: Place::default(),
+            due: None,
+            due_early: None,
+            config,
+        }
+    }
+
+    /// Takes over a configuration that differs only in what can change while it runs.
+    pub(crate) fn set_config(&mut self, config: Arc<Config>) {
+        self.addresses = addresses(&config);
+        self.encoded = encoded_addresses(&config);
+        self.encoder.invalidate();
+        self.config = config;
+    }
+
+    /// The keys of all addresses.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = AddressKey> {
+        self.addresses.iter().map(|address| address.key())
+    }
+
+    /// The interfaces it depends on: its own, and those of addresses whose loss matters.
+    pub(crate) fn interfaces(&self) -> BTreeSet<IfName> {
+        let of_addresses = self.addresses.iter().filter(|a| a.tracked).map(|a| a.interface);
+        self.config.interface.into_iter().chain(of_addresses).collect()
+    }
+
+    /// Where packets come from, if there is an address.
+    pub(crate) fn origin(&self, group4: Ipv4Addr) -> Option<Origin> {
+        let old = self.ears.old_checksum || wants_old_checksum(&self.config);
+        Some(Origin {
+            source: self.place.source?,
+            checksum_group: old.then_some(group4),
+        })
+    }
+
+    /// Where it would send from and listen now, and what it waits for.
+    pub(crate) fn survey(
+        &self,
+        interfaces: &Interfaces,
+        failed: &BTreeMap<SocketKey, i32>,
+    ) -> (Place, BTreeSet<Waiting>) {
+        let config = &*self.config;
+        let mut waiting = BTreeSet::new();
+        let own = config.interface.and_then(|name| interfaces.get(&name));
+        for name in self.interfaces() {
+            let primary = config.interface == Some(name);
+            match interfaces.get(&name) {
+                None => {
+                    waiting.insert(Waiting::Interface(name));
+                }
+                Some(interface) => {
+                    let counts = !primary || config.track_interface;
+                    if counts && !(interface.facts.up && interface.facts.running) {
+                        waiting.insert(Waiting::InterfaceUp(name));
+                    }
+                }
+            }
+        }
+        let source = self.choose_source(own);
+        if let Some(interface) = own {
+            let name = interface.name;
+            match config.delivery {
+                Delivery::Multicast { .. } if !interface.facts.multicast => {
+                    waiting.insert(Waiting::Multicast(name));
+                }
+                Delivery::Multicast { .. } | Delivery::Unicast { .. } => {}
+            }
+            match (source, config.source) {
+                (None, _) => {
+                    waiting.insert(Waiting::Address(name));
+                }
+                (Some(_), Some(wanted)) if config.track_source && !interface.has(wanted) => {
+                    waiting.insert(Waiting::Source(wanted));
+                }
+                (Some(_), Some(_) | None) => {}
+            }
+        }
+        match &config.delivery {
+            Delivery::Unicast { peers, .. } if peers.is_empty() => {
+                waiting.insert(Waiting::Peers);
+            }
+            Delivery::Multicast { .. } | Delivery::Unicast { .. } => {}
+        }
+        let place = self.place_from(own, source);
+        if let Some(errno) = place.socket.and_then(|key| failed.get(&key)) {
+            waiting.insert(Waiting::Socket(*errno));
+        }
+        if let Some(rival) = &self.rival {
+            waiting.insert(Waiting::VirtualRouter(rival.clone()));
+        }
+        (place, waiting)
+    }
+
+    /// The configured source, else the one in use while it is there, else the first that is not virtual.
+    fn choose_source(&self, own: Option<&Interface>) -> Option<IpAddr> {
+        if self.config.source.is_some() {
+            return self.config.source;
+        }
+        let interface = own?;
+        if let Some(current) = self.place.source
+            && interface.usable(self.config.family).any(|address| address == current)
+        {
+            return Some(current);
+        }
+        interface.usable(self.config.family).next()
+    }
+
+    fn place_from(&self, own: Option<&Interface>, source: Option<IpAddr>) -> Place {
+        let interface = own.map(|interface| interface.facts.index);
+        let local = match &self.config.delivery {
+            Delivery::Multicast { group } => Some(*group),
+            Delivery::Unicast { .. } => source,
+        };
+        // An instance that names an interface listens only there.
+        let reachable = self.config.interface.is_none() || interface.is_some();
+        let socket = local.filter(|_| reachable).map(|local| SocketKey {
+            interface,
+            protocol: protocol(&self.config),
+            local,
+        });
+        Place {
+            interface,
+            source,
+            socket,
+        }
+    }
+
+    /// The length of one of its adverts, for receive buffers.
+    pub(crate) fn advert_len(&self) -> usize {
+        let count = u8::try_from(self.config.addresses.len()).unwrap_or(u8::MAX);
+        let message = match self.config.version {
+            crate::config::Version::V2 => crate::wire::v2::len(self.config.family, count),
+            crate::config::Version::V3 => crate::wire::v3::len(self.config.family, count),
+        };
+        match self.config.family {
+            Family::V4 => crate::wire::ipv4::LEN + message,
+            Family::V6 => message,
+        }
+    }
+}
+
+fn addresses(config: &Config) -> Vec<Arc<VirtualAddress>> {
+    let all = config.addresses.iter().chain(&config.excluded);
+    all.map(|address| Arc::new(address.clone())).collect()
+}

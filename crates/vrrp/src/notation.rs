@@ -1,0 +1,108 @@
+//! One line for each input and action: traces, failing simulations and recordings read alike.
+//!
+//! Decides only how things are written. Secrets are never in it: an advert is shown by its sender's claim.
+
+use crate::action::{Action, AddressStep, Advert, Announced, StateName};
+use crate::input::{Body, Input, SocketKey};
+use crate::wire::{self, Head, PROTOCOL_AH};
+use core::fmt;
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for SocketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.interface {
+            Some(index) => write!(f, "{} protocol {} on {index}", self.local, self.protocol),
+            None => write!(f, "{} protocol {}", self.local, self.protocol),
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::SendAdvert(advert) => advert.fmt(f),
+            Action::ChangeAddresses { batch, steps } => {
+                write!(f, "addresses #{}", batch.0)?;
+                for step in steps {
+                    match step {
+                        AddressStep::Add { address, .. } => write!(f, " +{}", address.prefix)?,
+                        AddressStep::Remove { key, .. } => write!(f, " -{}", key.prefix)?,
+                    }
+                }
+                Ok(())
+            }
+            Action::Announce(announcement) => match announcement.what {
+                Announced::Arp(address) => write!(f, "announce {address}"),
+                Announced::Neighbour { address, .. } => write!(f, "announce {address}"),
+            },
+            Action::Notify {
+                instance,
+                state,
+                priority,
+            } => write!(f, "notify {instance} {state} priority={priority}"),
+            Action::Tell(event) => write!(f, "say {event}"),
+            Action::SocketsChanged => f.write_str("sockets"),
+        }
+    }
+}
+
+impl fmt::Display for Advert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "advert {} {}>{}", self.instance, self.source, self.destination)?;
+        let message = if self.destination.is_ipv4() {
+            let ah = if self.protocol == PROTOCOL_AH {
+                wire::auth::AH_LEN
+            } else {
+                0
+            };
+            self.bytes.get(wire::ipv4::LEN + ah..)
+        } else {
+            Some(self.bytes.as_slice())
+        };
+        match message.and_then(Head::read) {
+            Some((head, _)) => write!(f, " vrid={} priority={}", head.vrid, head.priority),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::DeadlineReached => f.write_str("timer"),
+            Input::Interface { name, facts: None } => write!(f, "interface {name} gone"),
+            Input::Interface {
+                name,
+                facts: Some(facts),
+            } => {
+                let word = if facts.up && facts.running { "up" } else { "down" };
+                write!(f, "interface {name} {word}")
+            }
+            Input::Address { key, present } => {
+                let word = if *present { "there" } else { "gone" };
+                write!(f, "address {key} {word}")
+            }
+            Input::Packet(packet) => match packet.body {
+                Body::V4(bytes) => write!(f, "packet of {} bytes", bytes.len()),
+                Body::V6 { source, payload, .. } => write!(f, "packet of {} bytes from {source}", payload.len()),
+            },
+            Input::AddressesChanged { batch, refused } => {
+                write!(f, "done #{}", batch.0)?;
+                for (step, errno) in *refused {
+                    write!(f, " step {step} error {errno}")?;
+                }
+                Ok(())
+            }
+            Input::SocketFailed { socket, errno } => write!(f, "socket {socket} failed error {errno}"),
+            Input::SocketOpened { socket } => write!(f, "socket {socket} opened"),
+            Input::SendFailed { instance, errno } => write!(f, "send of {instance} failed error {errno}"),
+            Input::Shutdown { keep_addresses: true } => f.write_str("shutdown keeping addresses"),
+            Input::Shutdown { keep_addresses: false } => f.write_str("shutdown"),
+        }
+    }
+}

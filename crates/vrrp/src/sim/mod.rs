@@ -1,0 +1,409 @@
+//! A simulated segment: routers that run the engine, a network that loses, delays and repeats, kernels that take
+//! their time. The same seed gives the same run.
+//!
+//! Decides nothing about VRRP. The rules a healthy segment must keep are in [`oracle`]. Interfaces of the same name
+//! are on the same segment.
+
+mod kernel;
+mod network;
+pub mod oracle;
+mod router;
+
+use crate::action::{Action, StateName};
+use crate::config::{Model, Name};
+use crate::input::Input;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base::{Instant, Rng};
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+use network::{Arriving, Network};
+use router::Router;
+
+/// Turns at one instant before the simulation calls it an endless loop.
+const MOST_TURNS_AT_ONCE: u32 = 10_000;
+
+/// Something that will happen.
+#[derive(Clone, Debug)]
+enum Coming {
+    /// A packet reaches a router.
+    Packet(Arriving),
+    /// A kernel has worked through a batch.
+    Batch(kernel::Work),
+    /// A kernel's report of an address reaches the router.
+    Report(kernel::Report),
+}
+
+/// The simulation.
+#[derive(Debug)]
+pub struct Sim {
+    now: Instant,
+    rng: Rng,
+    routers: BTreeMap<String, Router>,
+    coming: BTreeMap<(Instant, u64), Coming>,
+    sequence: u64,
+    network: Network,
+    timeline: Vec<String>,
+    turns: u32,
+}
+
+impl Sim {
+    /// An empty segment. Nothing is lost, and a packet takes 50 to 150 microseconds.
+    pub fn new(seed: u64) -> Sim {
+        Sim {
+            now: Instant::from_micros(1_000_000),
+            rng: Rng::from_seed(seed),
+            routers: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            sequence: 0,
+            network: Network::default(),
+            timeline: Vec::new(),
+            turns: 0,
+        }
+    }
+
+    /// Adds a router and starts it. Its own address is 192.0.2.N and fe80::N on every interface, N counting from 1.
+    pub fn add(&mut self, name: &str, model: Model) {
+        let number = u8::try_from(self.routers.len() + 1).unwrap_or(u8::MAX);
+        self.add_with_address(name, model, Ipv4Addr::new(192, 0, 2, number));
+    }
+
+    /// Adds a router with this IPv4 address of its own, and starts it.
+    pub fn add_with_address(&mut self, name: &str, model: Model, address: Ipv4Addr) {
+        let router = Router::new(model, address);
+        self.routers.insert(name.to_string(), router);
+        self.start(name);
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Lets time pass up to `until`.
+    pub fn run_until(&mut self, until: Instant) {
+        while let Some((at, who)) = self.next().filter(|(at, _)| *at <= until) {
+            if at > self.now {
+                self.now = at;
+                self.turns = 0;
+            }
+            self.turns += 1;
+            if self.turns > MOST_TURNS_AT_ONCE {
+                self.note("**", "endless loop");
+                return;
+            }
+            match who {
+                Some(name) => self.feed(&name, Input::DeadlineReached),
+                None => self.arrive(),
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// Lets this much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now.after(span));
+    }
+
+    /// Pulls the cable of a router: it notices, and nobody hears it.
+    pub fn cut(&mut self, name: &str) {
+        self.carrier(name, false);
+    }
+
+    /// Plugs the cable in again.
+    pub fn heal(&mut self, name: &str) {
+        self.carrier(name, true);
+    }
+
+    /// Packets from one router no longer reach another; neither notices.
+    pub fn block(&mut self, from: &str, to: &str) {
+        self.note("--", &format!("block {from} -> {to}"));
+        self.network.blocked.insert((from.to_string(), to.to_string()));
+    }
+
+    /// All one-way blocks end.
+    pub fn unblock_all(&mut self) {
+        self.note("--", "unblock all");
+        self.network.blocked.clear();
+    }
+
+    /// This many of a hundred packets are lost.
+    pub fn loss(&mut self, percent: u8) {
+        self.network.loss = percent;
+    }
+
+    /// This many of a hundred packets arrive twice.
+    pub fn duplication(&mut self, percent: u8) {
+        self.network.duplication = percent;
+    }
+
+    /// How long packets take.
+    pub fn delay(&mut self, shortest: Duration, longest: Duration) {
+        self.network.delay = (shortest, longest.max(shortest));
+    }
+
+    /// Ends a router without a goodbye; its addresses stay where they are.
+    pub fn kill(&mut self, name: &str) {
+        self.note(name, "** killed");
+        if let Some(router) = self.routers.get_mut(name) {
+            router.engine = None;
+        }
+    }
+
+    /// Asks a router to end.
+    pub fn stop(&mut self, name: &str) {
+        self.feed(name, Input::Shutdown { keep_addresses: false });
+    }
+
+    /// Starts a router that is not running.
+    pub fn start(&mut self, name: &str) {
+        let seed = self.rng.next_u64();
+        let now = self.now;
+        let mut actions = Vec::new();
+        let Some(router) = self.routers.get_mut(name) else {
+            return;
+        };
+        if router.engine.is_some() {
+            return;
+        }
+        router.start(seed, now, &mut actions);
+        self.note(name, "** started");
+        self.carry_out(name, actions);
+    }
+
+    /// Gives a running router another model, as a reload does; a dead one has it when it starts.
+    pub fn reload(&mut self, name: &str, model: Model) {
+        let now = self.now;
+        let mut actions = Vec::new();
+        self.note(name, "** reload");
+        if let Some(router) = self.routers.get_mut(name) {
+            router.reload(now, model, &mut actions);
+        }
+        self.carry_out(name, actions);
+    }
+
+    /// A router stands still, as under SIGSTOP; what arrives waits.
+    pub fn freeze(&mut self, name: &str) {
+        self.note(name, "** frozen");
+        if let Some(router) = self.routers.get_mut(name) {
+            router.frozen = true;
+        }
+    }
+
+    /// A router goes on: timers first, then what has arrived.
+    pub fn thaw(&mut self, name: &str) {
+        self.note(name, "** thawed");
+        let waiting = match self.routers.get_mut(name) {
+            Some(router) => {
+                router.frozen = false;
+                core::mem::take(&mut router.waiting)
+            }
+            None => return,
+        };
+        self.feed(name, Input::DeadlineReached);
+        for coming in waiting {
+            self.deliver(coming);
+        }
+    }
+
+    /// The state of an instance; `None` while its router is not running or has no such instance.
+    pub fn state(&self, router: &str, instance: &str) -> Option<StateName> {
+        let engine = self.routers.get(router)?.engine.as_ref()?;
+        engine.status_of(&Name::from(instance)).map(|status| status.state)
+    }
+
+    /// Whether the kernel of a router has an address.
+    pub fn holds(&self, router: &str, address: IpAddr) -> bool {
+        let router = self.routers.get(router);
+        router.is_some_and(|router| router.kernel.keys().any(|key| key.prefix.address() == address))
+    }
+
+    /// Takes an address away behind a router's back, as an operator would.
+    pub fn steal(&mut self, name: &str, address: IpAddr) {
+        let Some(router) = self.routers.get_mut(name) else {
+            return;
+        };
+        for key in router.kernel.remove_address(address) {
+            self.feed(name, Input::Address { key, present: false });
+        }
+    }
+
+    /// The names of all routers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.routers.keys().map(String::as_str)
+    }
+
+    /// Everything that happened, one line each.
+    pub fn timeline(&self) -> &[String] {
+        &self.timeline
+    }
+
+    fn carrier(&mut self, name: &str, running: bool) {
+        self.note(name, if running { "** plugged in" } else { "** cut" });
+        let inputs = match self.routers.get_mut(name) {
+            Some(router) => {
+                router.cut = !running;
+                router.interfaces()
+            }
+            None => return,
+        };
+        for (interface, facts) in inputs {
+            let facts = Some(facts);
+            self.feed(name, Input::Interface { name: interface, facts });
+        }
+    }
+
+    /// What happens next: the deadline of a router, or something on its way (`None`).
+    fn next(&self) -> Option<(Instant, Option<String>)> {
+        let coming = self.coming.keys().next().map(|(at, _)| (*at, None));
+        let deadlines = self.routers.iter().filter_map(|(name, router)| {
+            let deadline = router.deadline()?;
+            Some((deadline.max(self.now), Some(name.clone())))
+        });
+        // On a tie the deadline goes first, as in the event loop.
+        deadlines.chain(coming).min_by_key(|(at, who)| (*at, who.is_none()))
+    }
+
+    fn arrive(&mut self) {
+        if let Some((_, coming)) = self.coming.pop_first() {
+            self.deliver(coming);
+        }
+    }
+
+    fn deliver(&mut self, coming: Coming) {
+        let to = match &coming {
+            Coming::Packet(arriving) => &arriving.to,
+            Coming::Batch(work) => &work.router,
+            Coming::Report(report) => &report.router,
+        };
+        let name = to.clone();
+        let Some(router) = self.routers.get_mut(&name) else {
+            return;
+        };
+        // A kernel works on while its router stands still or is dead; only the answer has to wait.
+        let coming = match coming {
+            Coming::Batch(work) if !work.done => {
+                let (work, reports) = router.kernel.work(work);
+                for report in reports {
+                    let pause = Duration::from_micros(self.rng.below(200));
+                    self.later(pause, Coming::Report(report));
+                }
+                Coming::Batch(work)
+            }
+            other @ (Coming::Packet(_) | Coming::Batch(_) | Coming::Report(_)) => other,
+        };
+        let Some(router) = self.routers.get_mut(&name) else {
+            return;
+        };
+        if router.frozen {
+            router.waiting.push(coming);
+            return;
+        }
+        match coming {
+            Coming::Packet(arriving) => self.receive(&name, &arriving),
+            Coming::Batch(work) if router.boots == work.boot => {
+                let refused = work.refused.clone();
+                let (batch, refused) = (work.batch, refused.as_slice());
+                self.feed(&name, Input::AddressesChanged { batch, refused });
+            }
+            Coming::Batch(_) => {}
+            Coming::Report(report) => {
+                let (key, present) = (report.key, report.present);
+                self.feed(&name, Input::Address { key, present });
+            }
+        }
+    }
+
+    fn receive(&mut self, name: &str, arriving: &Arriving) {
+        let socket = match self.routers.get(name) {
+            Some(router) if !router.cut => router.socket_for(arriving),
+            Some(_) | None => None,
+        };
+        if let Some(socket) = socket {
+            let packet = arriving.packet(socket);
+            self.feed(name, Input::Packet(packet));
+        }
+    }
+
+    fn feed(&mut self, name: &str, input: Input<'_>) {
+        let now = self.now;
+        let Some(router) = self.routers.get_mut(name) else {
+            return;
+        };
+        if router.frozen {
+            return;
+        }
+        let Some(engine) = router.engine.as_mut() else {
+            return;
+        };
+        let line = match &input {
+            Input::DeadlineReached | Input::Packet(_) => None,
+            Input::Interface { .. }
+            | Input::Address { .. }
+            | Input::AddressesChanged { .. }
+            | Input::SocketFailed { .. }
+            | Input::SocketOpened { .. }
+            | Input::SendFailed { .. }
+            | Input::Shutdown { .. } => Some(format!("> {input}")),
+        };
+        let mut actions = Vec::new();
+        engine.handle(now, input, &mut actions);
+        let finished = engine.is_finished();
+        if let Some(line) = line {
+            self.note(name, &line);
+        }
+        self.carry_out(name, actions);
+        if finished && let Some(router) = self.routers.get_mut(name) {
+            router.engine = None;
+            self.note(name, "** ended");
+        }
+    }
+
+    fn carry_out(&mut self, name: &str, actions: Vec<Action>) {
+        for action in actions {
+            self.note(name, &format!("< {action}"));
+            match action {
+                Action::SendAdvert(advert) => self.send(name, &advert),
+                Action::ChangeAddresses { batch, steps } => {
+                    let Some(router) = self.routers.get(name) else {
+                        continue;
+                    };
+                    let work = kernel::Work::new(name, router.boots, batch, steps);
+                    let pause = Duration::from_micros(20 + self.rng.below(2_000));
+                    self.later(pause, Coming::Batch(work));
+                }
+                Action::SocketsChanged => {
+                    if let Some(router) = self.routers.get_mut(name) {
+                        router.refresh_sockets();
+                    }
+                }
+                Action::Announce(_) | Action::Notify { .. } | Action::Tell(_) => {}
+            }
+        }
+    }
+
+    fn send(&mut self, from: &str, advert: &crate::action::Advert) {
+        let Some(sender) = self.routers.get(from).filter(|router| !router.cut) else {
+            return;
+        };
+        let interface = sender.interface_name(advert.interface);
+        let others: BTreeSet<String> = self.routers.keys().filter(|name| *name != from).cloned().collect();
+        for to in others {
+            for pause in self.network.fates(&mut self.rng, from, &to) {
+                let arriving = Arriving::new(&to, interface, advert);
+                self.later(pause, Coming::Packet(arriving));
+            }
+        }
+    }
+
+    fn later(&mut self, pause: Duration, coming: Coming) {
+        self.sequence += 1;
+        self.coming.insert((self.now.after(pause), self.sequence), coming);
+    }
+
+    fn note(&mut self, name: &str, line: &str) {
+        self.timeline.push(format!("{} {name} {line}", self.now));
+    }
+}

@@ -1,0 +1,59 @@
+//! What must hold on a segment.
+
+use super::Sim;
+use crate::action::StateName;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+
+impl Sim {
+    /// What must hold once a healthy segment has settled: for each virtual router exactly one master among the
+    /// routers that run, and each address exactly where its master is.
+    pub fn settled(&self) -> Result<(), String> {
+        let mut masters: BTreeMap<(u8, bool), u32> = BTreeMap::new();
+        for (name, router) in &self.routers {
+            let Some(engine) = &router.engine else {
+                continue;
+            };
+            for status in engine.status() {
+                let vrid = (status.config.vrid.0.get(), status.config.family == base::Family::V6);
+                let count = masters.entry(vrid).or_default();
+                let master = status.state == StateName::Master;
+                *count += u32::from(master);
+                for address in status.config.addresses.iter().chain(&status.config.excluded) {
+                    let held = router.kernel.keys().any(|key| *key == address.key());
+                    if held != master {
+                        let word = if held { "holds" } else { "does not hold" };
+                        return Err(format!("{name} is {} and {word} {}", status.state, address.key()));
+                    }
+                }
+            }
+        }
+        match masters.iter().find(|(_, count)| **count != 1) {
+            Some(((vrid, _), count)) => Err(format!("virtual router {vrid} has {count} masters")),
+            None => Ok(()),
+        }
+    }
+
+    /// What must hold for a router that was stopped: it has ended, and nothing is left of it.
+    pub fn is_clean(&self, name: &str) -> Result<(), String> {
+        let Some(router) = self.routers.get(name) else {
+            return Ok(());
+        };
+        if router.engine.is_some() {
+            return Err(format!("{name} was stopped and still runs"));
+        }
+        match router.kernel.keys().next() {
+            Some(key) => Err(format!("{name} was stopped and left {key}")),
+            None => Ok(()),
+        }
+    }
+
+    /// What must always hold: no endless loop.
+    pub fn is_sane(&self) -> Result<(), String> {
+        match self.timeline.iter().find(|line| line.ends_with("** endless loop")) {
+            Some(line) => Err(line.clone()),
+            None => Ok(()),
+        }
+    }
+}

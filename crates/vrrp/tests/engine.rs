@@ -1,0 +1,581 @@
+//! What the engine does beyond one instance's election.
+
+mod common;
+
+use base::{IfIndex, IfName, Prefix};
+use common::bench::{Bench, adverts, facts, hex, said};
+use common::{Wish, config, models};
+use core::time::Duration;
+use std::sync::Arc;
+use vrrp::Waiting;
+use vrrp::action::{Action, AddressStep, Announced, StateName};
+use vrrp::config::{AddressKey, Name, PacingGroup, Settings, Version};
+use vrrp::engine::Wake;
+use vrrp::input::{BatchId, Input, InterfaceFacts};
+
+#[test]
+fn what_an_instance_waits_for_is_said_and_counted_one_by_one() {
+    let mut bench = two_interfaces();
+    let state = |bench: &Bench| (bench.state(), bench.status().waiting.len());
+    assert_eq!(state(&bench), (StateName::Fault, 1));
+    assert_eq!(bench.status().waiting, [Waiting::Interface(name("eth1"))]);
+    let words = said(&bench.actions);
+    assert_eq!(
+        words,
+        [
+            "(V) waiting for interface eth1 to exist",
+            "(V) Entering FAULT STATE (init)"
+        ]
+    );
+    let down = InterfaceFacts {
+        running: false,
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(down.clone()));
+    assert_eq!(state(&bench), (StateName::Fault, 2));
+    interface(
+        &mut bench,
+        "eth1",
+        Some(InterfaceFacts {
+            index: IfIndex(3),
+            ..facts()
+        }),
+    );
+    assert_eq!(state(&bench), (StateName::Fault, 1));
+    interface(
+        &mut bench,
+        "eth0",
+        Some(InterfaceFacts {
+            ipv4: Vec::new(),
+            ..facts()
+        }),
+    );
+    assert_eq!(bench.status().waiting, [Waiting::Address(name("eth0"))]);
+    interface(&mut bench, "eth0", Some(facts()));
+    assert_eq!(state(&bench), (StateName::Backup, 0));
+}
+
+#[test]
+fn a_virtual_address_is_never_the_source() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    let with_virtual = InterfaceFacts {
+        ipv4: vec!["10.0.0.10".parse().unwrap(), "10.0.0.7".parse().unwrap()],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(with_virtual));
+    assert_eq!(bench.status().source, Some("10.0.0.7".parse().unwrap()));
+    let only_virtual = InterfaceFacts {
+        ipv4: vec!["10.0.0.10".parse().unwrap()],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(only_virtual));
+    assert_eq!(bench.state(), StateName::Fault);
+}
+
+#[test]
+fn a_source_address_stays_while_it_is_there() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    let more = InterfaceFacts {
+        ipv4: vec!["10.0.0.1".parse().unwrap(), "10.0.0.7".parse().unwrap()],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(more));
+    assert_eq!(bench.status().source, Some("10.0.0.7".parse().unwrap()));
+    let other = InterfaceFacts {
+        ipv4: vec!["10.0.0.1".parse().unwrap()],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(other));
+    assert_eq!(bench.status().source, Some("10.0.0.1".parse().unwrap()));
+    assert_eq!(bench.state(), StateName::Backup);
+}
+
+#[test]
+fn a_master_says_goodbye_before_it_forgets_where_it_was() {
+    let mut bench = master();
+    let actions = interface(
+        &mut bench,
+        "eth0",
+        Some(InterfaceFacts {
+            running: false,
+            ..facts()
+        }),
+    );
+    let sent = adverts(&actions);
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|advert| advert.bytes[22] == 0));
+    assert_eq!(bench.status().counters.pri_zero_sent, 1);
+    assert_eq!(bench.state(), StateName::Fault);
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_is_a_fault_with_its_number() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    let socket = bench.socket();
+    bench.feed(Input::SocketFailed { socket, errno: 1 });
+    assert_eq!(bench.status().waiting, [Waiting::Socket(1)]);
+    bench.feed(Input::SocketOpened { socket });
+    assert_eq!(bench.state(), StateName::Backup);
+}
+
+#[test]
+fn the_second_instance_of_one_virtual_router_waits_for_the_first() {
+    let second = Wish {
+        name: "W",
+        first: 100,
+        ..Wish::default()
+    };
+    let mut bench = Bench::new(&[Wish::default(), second.clone()]);
+    let other = |bench: &Bench| bench.engine.status_of(&Name::from("W")).unwrap();
+    assert_eq!(bench.state(), StateName::Backup);
+    assert_eq!(other(&bench).waiting, [Waiting::VirtualRouter(Name::from("V"))]);
+    // The first one goes; the second one takes its place.
+    let mut actions = Vec::new();
+    bench.engine.reconfigure(bench.now, models(&[second]), &mut actions);
+    assert_eq!(other(&bench).state, StateName::Backup);
+}
+
+#[test]
+fn unicast_instances_may_share_a_virtual_router_when_their_peers_differ() {
+    let mut model = models(&[
+        Wish {
+            unicast: true,
+            version: Version::V3,
+            ..Wish::default()
+        },
+        Wish {
+            name: "W",
+            unicast: true,
+            version: Version::V3,
+            first: 100,
+            ..Wish::default()
+        },
+    ]);
+    for (number, config) in model.instances.values_mut().enumerate() {
+        if let vrrp::config::Delivery::Unicast { peers, .. } = &mut Arc::make_mut(config).delivery {
+            *peers = vec![peers[number]];
+        }
+    }
+    let bench = Bench::with_model(model);
+    let states: Vec<StateName> = bench.engine.status().iter().map(|status| status.state).collect();
+    assert_eq!(states, [StateName::Backup, StateName::Backup]);
+    assert_eq!(bench.engine.sockets().len(), 1);
+}
+
+#[test]
+fn leftovers_are_removed_before_anything_else() {
+    let now = base::Instant::from_micros(5);
+    let mut engine = vrrp::Engine::new(1, now, Duration::from_secs(9));
+    let mut actions = Vec::new();
+    let name = name("eth0");
+    let with_leftover = InterfaceFacts {
+        ipv4: vec!["10.9.9.9".parse().unwrap()],
+        ..facts()
+    };
+    engine.handle(
+        now,
+        Input::Interface {
+            name,
+            facts: Some(with_leftover),
+        },
+        &mut actions,
+    );
+    let key = AddressKey {
+        interface: name,
+        prefix: Prefix::host("10.9.9.9".parse().unwrap()),
+    };
+    engine.start(now, vec![key], &mut actions);
+    engine.reconfigure(now, models(&[Wish::default()]), &mut actions);
+    assert!(
+        matches!(&actions[0], Action::ChangeAddresses { steps, .. }
+            if steps == &[AddressStep::Remove { interface: IfIndex(2), key }]),
+        "{actions:?}"
+    );
+    let status = engine.status_of(&Name::from("V")).unwrap();
+    assert_eq!(status.waiting, [Waiting::Address(name)]);
+}
+
+#[test]
+fn addresses_go_in_batches_and_the_next_one_follows_the_answer() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 200,
+        ..Wish::default()
+    }]);
+    let deadline = bench.engine.deadline().unwrap().at;
+    bench.now = deadline;
+    let mut actions = bench.feed(Input::DeadlineReached);
+    let mut sizes = Vec::new();
+    while let Some((batch, size)) = batch(&actions) {
+        sizes.push(size);
+        actions = bench.feed(Input::AddressesChanged { batch, refused: &[] });
+    }
+    assert_eq!(sizes, [64, 64, 64, 8]);
+}
+
+#[test]
+fn every_address_is_announced_once_before_any_is_announced_twice() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 200,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_secs(4));
+    let announced: Vec<String> = bench
+        .actions
+        .iter()
+        .filter(|a| matches!(a, Action::Announce(_)))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(announced.len(), 1000);
+    let mut first: Vec<&String> = announced[..200].iter().collect();
+    first.sort();
+    first.dedup();
+    assert_eq!(first.len(), 200);
+}
+
+#[test]
+fn a_turn_sends_a_bounded_number_of_frames_and_wants_the_next_turn_at_once() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 200,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_secs(4));
+    bench.now = bench.now.after(Duration::from_secs(5));
+    let actions = bench.feed(Input::DeadlineReached);
+    let frames = actions.iter().filter(|a| matches!(a, Action::Announce(_))).count();
+    assert_eq!(frames, 256);
+    let deadline = bench.engine.deadline().unwrap();
+    assert!(deadline.at <= bench.now);
+    assert_eq!(deadline.why, Wake::Announce);
+}
+
+#[test]
+fn announcements_of_a_group_of_interfaces_keep_its_pace() {
+    let mut model = models(&[Wish {
+        addresses: 3,
+        ..Wish::default()
+    }]);
+    model.settings = Settings {
+        pacing_groups: vec![PacingGroup {
+            garp_interval: Duration::from_millis(10),
+            gna_interval: Duration::ZERO,
+            interfaces: vec![name("eth0")],
+        }],
+        ..Settings::default()
+    };
+    let mut bench = Bench::with_model(model);
+    bench.run_for(Duration::from_micros(3_609_375));
+    // The first frame goes at once, the other fourteen ten milliseconds apart.
+    assert_eq!(frames(&bench), 1);
+    bench.run_for(Duration::from_millis(139));
+    assert_eq!(frames(&bench), 14);
+    bench.run_for(Duration::from_millis(1));
+    assert_eq!(frames(&bench), 15);
+    bench.run_for(Duration::from_secs(3));
+    assert_eq!(frames(&bench), 15);
+}
+
+#[test]
+fn nothing_is_announced_where_there_is_no_arp_and_nothing_after_mastership() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    interface(&mut bench, "eth0", Some(InterfaceFacts { noarp: true, ..facts() }));
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!((bench.state(), frames(&bench)), (StateName::Master, 0));
+    let mut bench = master();
+    let before = frames(&bench);
+    // Priority 200 of another router.
+    let theirs = common::bench::packet_from(
+        &Wish {
+            priority: 200,
+            ..Wish::default()
+        },
+        "10.0.0.9".parse().unwrap(),
+    );
+    bench.hear(&theirs);
+    assert_eq!(bench.state(), StateName::Backup);
+    bench.run_for(Duration::from_secs(3));
+    assert_eq!(frames(&bench), before);
+}
+
+#[test]
+fn a_refused_address_is_told_and_tried_again_later_and_when_its_interface_changes() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 1,
+        ..Wish::default()
+    }]);
+    bench.now = bench.engine.deadline().unwrap().at;
+    let actions = bench.feed(Input::DeadlineReached);
+    let (number, _) = batch(&actions).unwrap();
+    let actions = bench.feed(Input::AddressesChanged {
+        batch: number,
+        refused: &[(0, 1)],
+    });
+    assert_eq!(
+        said(&actions),
+        ["cannot add address 10.0.0.10/32 on eth0: error 1; trying again later"]
+    );
+    assert_eq!(batch(&actions), None);
+    bench.now = bench.now.after(Duration::from_millis(1001));
+    let actions = bench.feed(Input::DeadlineReached);
+    let (number, _) = batch(&actions).unwrap();
+    bench.feed(Input::AddressesChanged {
+        batch: number,
+        refused: &[(0, 1)],
+    });
+    let actions = interface(&mut bench, "eth0", Some(InterfaceFacts { mtu: 9000, ..facts() }));
+    let (number, _) = batch(&actions).unwrap();
+    // That it is there already is no error.
+    let actions = bench.feed(Input::AddressesChanged {
+        batch: number,
+        refused: &[(0, 17)],
+    });
+    assert_eq!(said(&actions), Vec::<String>::new());
+}
+
+#[test]
+fn our_own_removal_reported_late_is_not_a_loss() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 1,
+        ..Wish::default()
+    }]);
+    bench.now = bench.engine.deadline().unwrap().at;
+    let (add, _) = batch(&bench.feed(Input::DeadlineReached)).unwrap();
+    bench.feed(Input::AddressesChanged {
+        batch: add,
+        refused: &[],
+    });
+    let down = InterfaceFacts {
+        running: false,
+        ..facts()
+    };
+    let (remove, _) = batch(&interface(&mut bench, "eth0", Some(down))).unwrap();
+    interface(&mut bench, "eth0", Some(facts()));
+    // Master again before the kernel has answered.
+    bench.now = bench.engine.deadline().unwrap().at;
+    bench.feed(Input::DeadlineReached);
+    let (add, _) = batch(&bench.feed(Input::AddressesChanged {
+        batch: remove,
+        refused: &[],
+    }))
+    .unwrap();
+    bench.feed(Input::AddressesChanged {
+        batch: add,
+        refused: &[],
+    });
+    assert_eq!(bench.state(), StateName::Master);
+    let key = AddressKey {
+        interface: name("eth0"),
+        prefix: Prefix::host("10.0.0.10".parse().unwrap()),
+    };
+    bench.feed(Input::Address { key, present: false });
+    assert_eq!(bench.state(), StateName::Master);
+    bench.feed(Input::Address { key, present: true });
+    bench.feed(Input::Address { key, present: false });
+    assert_eq!(bench.state(), StateName::Backup);
+}
+
+#[test]
+fn adverts_that_are_nearly_due_share_a_wake_up_and_a_backup_never_wakes_early() {
+    let wishes: Vec<Wish> = (0..10)
+        .map(|n| Wish {
+            name: NAMES[usize::from(n)],
+            vrid: n + 1,
+            first: 100 + u16::from(n) * 10,
+            priority: 200 - n,
+            version: Version::V3,
+            interval: Duration::from_millis(100),
+            ..Wish::default()
+        })
+        .collect();
+    let mut bench = Bench::new(&wishes);
+    bench.run_for(Duration::from_secs(2));
+    bench.actions.clear();
+    let mut wakes = 0;
+    let until = bench.now.after(Duration::from_millis(999));
+    while let Some(deadline) = bench.engine.deadline().filter(|deadline| deadline.at <= until) {
+        bench.now = deadline.at;
+        bench.feed(Input::DeadlineReached);
+        wakes += 1;
+    }
+    // The instances became master 390 us apart: within a millisecond three of them share a wake-up.
+    assert_eq!(bench.adverts().len(), 100);
+    assert!((20..=50).contains(&wakes), "{wakes}");
+}
+
+#[test]
+fn a_start_delay_is_deaf_and_mute_and_timers_count_from_its_end() {
+    let mut model = models(&[Wish::default()]);
+    model.settings.startup_delay = Duration::from_secs(10);
+    let mut bench = Bench::with_model(model.clone());
+    assert_eq!(bench.engine.deadline().unwrap().at.as_micros(), 1_000_000 + 13_609_375);
+    let theirs = common::bench::packet_from(
+        &Wish {
+            priority: 200,
+            ..Wish::default()
+        },
+        "10.0.0.9".parse().unwrap(),
+    );
+    bench.hear(&theirs);
+    assert_eq!(bench.status().counters.advert_rcvd, 0);
+    // A reload during the delay moves the end.
+    model.settings.startup_delay = Duration::from_secs(4);
+    bench.engine.reconfigure(bench.now, model, &mut Vec::new());
+    assert_eq!(bench.engine.deadline().unwrap().at.as_micros(), 1_000_000 + 7_609_375);
+}
+
+#[test]
+fn shutdown_resigns_removes_and_says_when_it_is_done() {
+    let mut bench = master();
+    let actions = bench.feed(Input::Shutdown { keep_addresses: false });
+    assert_eq!(adverts(&actions).len(), 1);
+    assert!(!bench.engine.is_finished());
+    let (number, size) = batch(&actions).unwrap();
+    assert_eq!(size, 2);
+    bench.feed(Input::AddressesChanged {
+        batch: number,
+        refused: &[],
+    });
+    assert!(bench.engine.is_finished());
+    assert!(bench.engine.sockets().is_empty());
+    assert!(actions.iter().any(|a| matches!(
+        a,
+        Action::Notify {
+            state: StateName::Stop,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn shutdown_that_keeps_addresses_sends_and_removes_nothing() {
+    let mut bench = master();
+    let actions = bench.feed(Input::Shutdown { keep_addresses: true });
+    assert_eq!(adverts(&actions), []);
+    assert_eq!(batch(&actions), None);
+    assert!(bench.engine.is_finished());
+}
+
+#[test]
+fn a_changed_priority_is_taken_over_in_place_and_a_changed_virtual_router_restarts() {
+    let mut bench = master();
+    let mut actions = Vec::new();
+    let changed = Wish {
+        priority: 120,
+        ..Wish::default()
+    };
+    bench.engine.reconfigure(bench.now, models(&[changed]), &mut actions);
+    assert_eq!(bench.state(), StateName::Master);
+    // One advert says so; neither address nor script is touched.
+    assert_eq!(adverts(&actions).len(), 1);
+    assert_eq!(adverts(&actions)[0].bytes[22], 120);
+    assert_eq!(batch(&actions), None);
+    assert!(
+        !actions
+            .iter()
+            .any(|a| matches!(a, Action::Notify { .. } | Action::Announce(_)))
+    );
+    let mut actions = Vec::new();
+    let other = Wish {
+        vrid: 99,
+        ..Wish::default()
+    };
+    bench.engine.reconfigure(bench.now, models(&[other]), &mut actions);
+    assert_eq!(bench.state(), StateName::Backup);
+    assert_eq!(adverts(&actions)[0].bytes[22], 0);
+}
+
+#[test]
+fn a_removed_master_resigns_and_its_addresses_go() {
+    let mut bench = master();
+    let mut actions = Vec::new();
+    bench.engine.reconfigure(bench.now, models(&[]), &mut actions);
+    assert_eq!(adverts(&actions)[0].bytes[22], 0);
+    assert!(actions.iter().any(|a| matches!(
+        a,
+        Action::Notify {
+            state: StateName::Deleted,
+            ..
+        }
+    )));
+    assert_eq!(batch(&actions).map(|(_, size)| size), Some(2));
+    assert!(bench.engine.status().is_empty() && bench.engine.sockets().is_empty());
+}
+
+#[test]
+fn announcements_of_ipv6_name_the_router_flag_of_the_interface() {
+    let mut bench = Bench::new(&[Wish {
+        v6: true,
+        version: Version::V3,
+        ..Wish::default()
+    }]);
+    interface(
+        &mut bench,
+        "eth0",
+        Some(InterfaceFacts {
+            forwarding6: true,
+            ..facts()
+        }),
+    );
+    bench.run_for(Duration::from_secs(4));
+    assert!(bench.actions.iter().any(
+        |a| matches!(a, Action::Announce(frame) if matches!(frame.what, Announced::Neighbour { router: true, .. }))
+    ));
+}
+
+#[test]
+fn an_unknown_virtual_router_is_counted_and_said_once_if_wanted() {
+    let mut model = models(&[Wish::default()]);
+    model.settings.log_unknown_vrids = true;
+    let mut bench = Bench::with_model(model);
+    let sample = hex("45c0002c00010000ff7000000a000008e0000012213246020101ea180a00000a0a00000b3132333435360000");
+    assert_eq!(
+        said(&bench.hear(&sample)),
+        ["Unknown VRID(50) received on interface(eth0) from 10.0.0.8. ignoring..."]
+    );
+    assert!(said(&bench.hear(&sample)).is_empty());
+    assert_eq!(bench.engine.counters().unknown_vrid, 2);
+}
+
+const NAMES: [&str; 10] = ["I0", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9"];
+
+fn master() -> Bench {
+    let mut bench = Bench::new(&[Wish::default()]);
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!(bench.state(), StateName::Master);
+    bench
+}
+
+fn two_interfaces() -> Bench {
+    let mut config = config(&Wish::default());
+    config.addresses[1].interface = name("eth1");
+    let mut model = models(&[]);
+    model.instances.insert(config.name.clone(), Arc::new(config));
+    Bench::with_model(model)
+}
+
+fn interface(bench: &mut Bench, interface: &str, facts: Option<InterfaceFacts>) -> Vec<Action> {
+    let name = name(interface);
+    bench.feed(Input::Interface { name, facts })
+}
+
+fn name(text: &str) -> IfName {
+    text.parse().unwrap()
+}
+
+fn frames(bench: &Bench) -> usize {
+    bench
+        .actions
+        .iter()
+        .filter(|a| matches!(a, Action::Announce(_)))
+        .count()
+}
+
+fn batch(actions: &[Action]) -> Option<(BatchId, usize)> {
+    actions.iter().find_map(|action| match action {
+        Action::ChangeAddresses { batch, steps } => Some((*batch, steps.len())),
+        Action::SendAdvert(_)
+        | Action::Announce(_)
+        | Action::Notify { .. }
+        | Action::Tell(_)
+        | Action::SocketsChanged => None,
+    })
+}
