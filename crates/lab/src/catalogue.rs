@@ -7,6 +7,40 @@ use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+/// Hands the list of all scenarios, as `name: expression;`, to another macro: every stage plays the same list.
+/// The expressions need `use lab::catalogue::{Feature::*, *}`.
+#[macro_export]
+macro_rules! for_every_scenario {
+    ($then:ident) => {
+        $then! {
+            v2_multicast_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[]));
+            v2_multicast_pass_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[Pass]));
+            v2_multicast_ah_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[Ah]));
+            v2_unicast_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[Unicast]));
+            v2_unicast_pass_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[Unicast, Pass]));
+            v2_unicast_ah_1s: a_master_is_lost_in_every_way_and_returns(row(2, 1000, &[Unicast, Ah]));
+            v3_multicast_1s: a_master_is_lost_in_every_way_and_returns(row(3, 1000, &[]));
+            v3_multicast_100ms: a_master_is_lost_in_every_way_and_returns(row(3, 100, &[]));
+            v3_multicast_10ms: a_master_is_lost_in_every_way_and_returns(row(3, 10, &[]));
+            v3_unicast_1s: a_master_is_lost_in_every_way_and_returns(row(3, 1000, &[Unicast]));
+            v3_unicast_100ms: a_master_is_lost_in_every_way_and_returns(row(3, 100, &[Unicast]));
+            v3_unicast_10ms: a_master_is_lost_in_every_way_and_returns(row(3, 10, &[Unicast]));
+            v3_ipv6_multicast_1s: a_master_is_lost_in_every_way_and_returns(row(3, 1000, &[Ipv6]));
+            v3_ipv6_multicast_100ms: a_master_is_lost_in_every_way_and_returns(row(3, 100, &[Ipv6]));
+            v3_ipv6_multicast_10ms: a_master_is_lost_in_every_way_and_returns(row(3, 10, &[Ipv6]));
+            v3_ipv6_unicast_1s: a_master_is_lost_in_every_way_and_returns(row(3, 1000, &[Ipv6, Unicast]));
+            v3_ipv6_unicast_100ms: a_master_is_lost_in_every_way_and_returns(row(3, 100, &[Ipv6, Unicast]));
+            v3_ipv6_unicast_10ms: a_master_is_lost_in_every_way_and_returns(row(3, 10, &[Ipv6, Unicast]));
+            frozen_backup: a_frozen_backup_wakes_up_beside_its_master(row(3, 100, &[]));
+            partition: a_partition_heals(row(3, 100, &[]));
+            partition_ipv6: a_partition_heals(row(3, 100, &[Ipv6]));
+            one_way_partition: a_one_way_partition_heals(row(3, 100, &[]));
+            equal_priorities: of_equal_masters_the_one_with_the_higher_address_stays(row(3, 100, &[]));
+            lossy_segment: a_lossy_segment_recovers(row(3, 100, &[]));
+        }
+    };
+}
+
 /// What adverts look like and how they travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -52,14 +86,32 @@ const FROZEN: Duration = Duration::from_secs(5);
 /// For what follows at once: an address in the kernel, an answer to the client.
 const SOON: Duration = Duration::from_secs(1);
 
-/// Version 3 over IPv4 in a group, with this interval: for scenarios that are not about formats.
-pub const fn plain(interval: Duration) -> Row {
+/// What makes a row differ from IPv4 in a group without authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// IPv6.
+    Ipv6,
+    /// `unicast_peer`.
+    Unicast,
+    /// `auth_type PASS`.
+    Pass,
+    /// `auth_type AH`.
+    Ah,
+}
+
+/// A version, an interval in milliseconds, and what is special.
+pub fn row(version: u8, millis: u64, features: &[Feature]) -> Row {
+    let auth = features.iter().find_map(|feature| match feature {
+        Feature::Pass => Some("PASS"),
+        Feature::Ah => Some("AH"),
+        Feature::Ipv6 | Feature::Unicast => None,
+    });
     Row {
-        version: 3,
-        six: false,
-        unicast: false,
-        auth: None,
-        interval,
+        version,
+        six: features.contains(&Feature::Ipv6),
+        unicast: features.contains(&Feature::Unicast),
+        auth,
+        interval: Duration::from_millis(millis),
     }
 }
 

@@ -228,17 +228,17 @@ impl Daemon {
         found.ok_or_else(|| Trouble::new(format!("process {pid} of the pid file is no child of the supervisor")))
     }
 
-    /// Whether the supervisor runs. One that ended by itself is noticed here.
-    pub fn running(&mut self) -> bool {
+    /// Whether the supervisor ended without having been asked to. It counts as not started from then on.
+    pub fn fell_over(&mut self) -> bool {
         match self.child.as_mut().map(Child::try_wait) {
-            None => false,
-            Some(Ok(None)) => true,
+            None | Some(Ok(None)) => false,
             Some(Ok(Some(status))) => {
                 self.child = None;
                 self.note(format!("the daemon ended by itself: {status}"));
-                false
+                true
             }
-            Some(Err(_)) => false,
+            // It cannot be waited for, so nothing is known of it: worse than an end.
+            Some(Err(_)) => true,
         }
     }
 
@@ -325,7 +325,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if self.running()
+        if !self.fell_over()
+            && self.child.is_some()
             && let Err(trouble) = self.kill_everything()
         {
             eprintln!("lab: {trouble}");

@@ -200,7 +200,8 @@ impl Journal {
 
     /// Waits until `holds` says yes to the picture and the time, at most until `deadline`; the time it did.
     ///
-    /// It is asked after every entry and at least every 20 ms, because claims age without an entry.
+    /// It is asked after every entry and at least every 20 ms, because claims age without an entry. The journal is
+    /// locked meanwhile: what is asked must not write to it.
     pub fn wait(&self, deadline: Duration, mut holds: impl FnMut(&Picture, Duration) -> bool) -> Option<Duration> {
         let mut inner = self.lock();
         loop {

@@ -212,7 +212,7 @@ impl Namespaces {
     /// A daemon that ended by itself is a failure of whatever was being waited for.
     fn nobody_fell_over(&mut self) -> Result<()> {
         for (name, router) in &mut self.daemons {
-            if router.alive && !router.daemon.running() {
+            if router.daemon.fell_over() {
                 return Err(Trouble::new(format!("the daemon on {name} ended by itself")));
             }
         }

@@ -3,7 +3,7 @@
 //! Every test is played with the original too, unless it says why not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
-use lab::catalogue::{self, FOLLOWER, LEADER, Place, Row, VRID, plain};
+use lab::catalogue::{self, FOLLOWER, LEADER, Place, Row, VRID, row};
 use lab::daemon::{Binary, Daemon, Make, PATIENCE};
 use lab::journal::Seen;
 use lab::oracle::longest_gap;
@@ -36,11 +36,8 @@ both! {
     a_start_after_kill_removes_leftover_addresses_even_as_backup;
 }
 
-const SECOND: Row = plain(Duration::from_secs(1));
-const TENTH: Row = plain(Duration::from_millis(100));
-
 fn a_killed_vrrp_role_is_restarted_and_starts_by_removing_what_nobody_advertises(binary: Binary) {
-    let mut lab = Lab::start(TENTH, binary);
+    let mut lab = Lab::start(tenth(), binary);
     let before = lab.a().vrrp_role().unwrap();
     let killed = lab.now();
     lab.note("kill -9 of the vrrp role");
@@ -48,17 +45,19 @@ fn a_killed_vrrp_role_is_restarted_and_starts_by_removing_what_nobody_advertises
     let removed = lab.seen(
         killed,
         "a",
-        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(TENTH)),
+        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(tenth())),
     );
-    let advert = lab.seen(killed + TENTH.interval / 2, "a", |what| matches!(what, Seen::Advert(_)));
+    let advert = lab.seen(killed + tenth().interval / 2, "a", |what| {
+        matches!(what, Seen::Advert(_))
+    });
     assert!(
         removed < advert,
         "advertised at {advert:?}, cleaned up at {removed:?}\n{}",
         lab.timeline()
     );
     lab.play(Scenario::steps(vec![
-        Step::Within(TENTH.down(), master_is("a")),
-        Step::Within(TENTH.down(), Check::Holds("a".into())),
+        Step::Within(tenth().down(), master_is("a")),
+        Step::Within(tenth().down(), Check::Holds("a".into())),
     ]));
     let after = lab.a().vrrp_role().unwrap();
     assert_ne!(before, after);
@@ -66,7 +65,7 @@ fn a_killed_vrrp_role_is_restarted_and_starts_by_removing_what_nobody_advertises
 }
 
 fn when_the_supervisor_is_killed_its_roles_withdraw_their_addresses_and_end(binary: Binary) {
-    let mut lab = Lab::start(TENTH, binary);
+    let mut lab = Lab::start(tenth(), binary);
     let supervisor = lab.a().supervisor().unwrap();
     let roles = supervisor.descendants();
     assert!(!roles.is_empty(), "no roles");
@@ -76,7 +75,7 @@ fn when_the_supervisor_is_killed_its_roles_withdraw_their_addresses_and_end(bina
     lab.seen(
         killed,
         "a",
-        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(TENTH)),
+        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(tenth())),
     );
     lab.seen(
         killed,
@@ -87,23 +86,23 @@ fn when_the_supervisor_is_killed_its_roles_withdraw_their_addresses_and_end(bina
 }
 
 fn a_reload_does_not_delay_the_adverts_of_an_unchanged_instance(binary: Binary) {
-    let mut lab = Lab::start(SECOND, binary);
+    let mut lab = Lab::start(second(), binary);
     let from = lab.now();
-    let unchanged = SECOND.conf(0, LEADER);
-    let second = unchanged
+    let unchanged = second().conf(0, LEADER);
+    let other = unchanged
         .replace("vrrp_instance V", "vrrp_instance W")
         .replace("virtual_router_id 51", "virtual_router_id 52")
         .replace("10.0.0.50", "10.0.0.60");
-    let (_, second) = second.split_once("}\n").unwrap();
+    let (_, other) = other.split_once("}\n").unwrap();
     // Half an interval after an advert, a daemon that starts its timer anew would be seen to be late.
-    for conf in [unchanged.clone(), format!("{unchanged}{second}"), unchanged.clone()] {
+    for conf in [unchanged.clone(), format!("{unchanged}{other}"), unchanged.clone()] {
         let advert = lab.seen(
             lab.now(),
             "a",
             |what| matches!(what, Seen::Advert(one) if one.vrid == VRID),
         );
         lab.a().configure(&conf).unwrap();
-        std::thread::sleep((advert + SECOND.interval / 2).saturating_sub(lab.now()));
+        std::thread::sleep((advert + second().interval / 2).saturating_sub(lab.now()));
         lab.a().reload().unwrap();
         if conf.contains("vrrp_instance W") {
             lab.seen(from, "a", |what| matches!(what, Seen::Advert(one) if one.vrid == 52));
@@ -134,7 +133,7 @@ fn a_reload_does_not_delay_the_adverts_of_an_unchanged_instance(binary: Binary) 
     );
     let (gap, at) = longest_gap(&claims, "a").unwrap();
     assert!(
-        gap <= SECOND.interval * 3 / 2,
+        gap <= second().interval * 3 / 2,
         "no advert for {gap:?} from {at:?}\n{}",
         lab.timeline()
     );
@@ -142,7 +141,7 @@ fn a_reload_does_not_delay_the_adverts_of_an_unchanged_instance(binary: Binary) 
 }
 
 fn a_stopped_master_says_goodbye_and_leaves_no_address(binary: Binary) {
-    let mut lab = Lab::start(TENTH, binary);
+    let mut lab = Lab::start(tenth(), binary);
     let family: Vec<Process> = lab.a().supervisor().unwrap().descendants();
     let stopped = lab.now();
     let ended = lab.a().stop().unwrap();
@@ -155,7 +154,7 @@ fn a_stopped_master_says_goodbye_and_leaves_no_address(binary: Binary) {
     lab.seen(
         stopped,
         "a",
-        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(TENTH)),
+        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(tenth())),
     );
     assert!(
         family.iter().all(|process| !process.alive()),
@@ -168,19 +167,19 @@ fn a_stopped_master_says_goodbye_and_leaves_no_address(binary: Binary) {
 }
 
 fn a_start_after_kill_removes_leftover_addresses_even_as_backup(binary: Binary) {
-    let mut lab = Lab::start(TENTH, binary);
+    let mut lab = Lab::start(tenth(), binary);
     lab.play(Scenario::steps(vec![
         Step::Then(Act::Start("b".into())),
         Step::Then(Act::Kill("a".into())),
-        Step::Within(TENTH.down(), master_is("b")),
-        Step::Within(TENTH.down(), Check::Holds("b".into())),
+        Step::Within(tenth().down(), master_is("b")),
+        Step::Within(tenth().down(), Check::Holds("b".into())),
     ]));
     assert!(
-        lab.stage.network().journal.picture().has_address("a", address(TENTH)),
+        lab.stage.network().journal.picture().has_address("a", address(tenth())),
         "nothing left over to clean up"
     );
     lab.a()
-        .configure(&TENTH.conf(
+        .configure(&tenth().conf(
             0,
             Place {
                 priority: FOLLOWER.priority - 1,
@@ -191,8 +190,8 @@ fn a_start_after_kill_removes_leftover_addresses_even_as_backup(binary: Binary) 
     lab.play(Scenario::steps(vec![
         Step::Then(Act::Start("a".into())),
         Step::Within(Duration::from_secs(1), Check::HoldsNothing("a".into())),
-        Step::For(TENTH.down() * 2, master_is("b")),
-        Step::For(TENTH.interval, Check::Holds("b".into())),
+        Step::For(tenth().down() * 2, master_is("b")),
+        Step::For(tenth().interval, Check::Holds("b".into())),
     ]));
     lab.finish();
 }
@@ -206,17 +205,17 @@ fn ours_removes_leftover_addresses_that_are_no_longer_configured() {
         eprintln!("skipped: the original stands in for ours");
         return;
     }
-    let mut lab = Lab::start(TENTH, binary);
+    let mut lab = Lab::start(tenth(), binary);
     lab.a().kill_everything().unwrap();
     lab.a()
-        .configure(&TENTH.conf(0, LEADER).replace("10.0.0.50", "10.0.0.60"))
+        .configure(&tenth().conf(0, LEADER).replace("10.0.0.50", "10.0.0.60"))
         .unwrap();
     let started = lab.now();
     lab.a().start().unwrap();
     lab.seen(
         started,
         "a",
-        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(TENTH)),
+        |what| matches!(what, Seen::AddressRemoved(_, one) if *one == address(tenth())),
     );
     lab.seen(
         started,
@@ -228,7 +227,8 @@ fn ours_removes_leftover_addresses_that_are_no_longer_configured() {
 #[test]
 fn a_scenario_that_cannot_come_true_fails_and_shows_what_was_seen() {
     let Some(binary) = upstream() else { return };
-    let scenario = catalogue::two_routers("impossible", TENTH, LEADER, FOLLOWER).within(TENTH.interval, master_is("b"));
+    let scenario =
+        catalogue::two_routers("impossible", tenth(), LEADER, FOLLOWER).within(tenth().interval, master_is("b"));
     let failure = lab::stage::run_in_namespaces(&scenario, &[binary.clone(), binary]).unwrap_err();
     assert!(failure.what.contains("master: b"), "{failure}");
     for line in [
@@ -239,6 +239,14 @@ fn a_scenario_that_cannot_come_true_fails_and_shows_what_was_seen() {
     ] {
         assert!(failure.timeline.contains(line), "no {line:?} in\n{failure}");
     }
+}
+
+fn second() -> Row {
+    row(3, 1000, &[])
+}
+
+fn tenth() -> Row {
+    row(3, 100, &[])
 }
 
 fn upstream() -> Option<Binary> {

@@ -234,7 +234,7 @@ impl Demo {
     }
 
     /// The client asks at each address until the router answers there.
-    fn reach_all(&self, router: &str) -> Result<()> {
+    fn reach_all(&mut self, router: &str) -> Result<()> {
         for (address, interface) in ADDRESSES {
             let address = parse(address);
             let since = self.network.journal.clock.now();
@@ -251,12 +251,20 @@ impl Demo {
         Ok(())
     }
 
-    fn wait(&self, what: &str, holds: impl Fn(&Picture, Duration) -> bool) -> Result<()> {
-        let journal = &self.network.journal;
-        let deadline = journal.clock.now() + LIMIT;
-        match journal.wait(deadline, holds) {
-            Some(_) => Ok(()),
-            None => Err(Trouble::new(format!("waited {} s for {what}", LIMIT.as_secs()))),
+    fn wait(&mut self, what: &str, holds: impl Fn(&Picture, Duration) -> bool) -> Result<()> {
+        let deadline = self.network.journal.clock.now() + LIMIT;
+        loop {
+            let now = self.network.journal.clock.now();
+            let turn = deadline.min(now + Duration::from_millis(100));
+            if self.network.journal.wait(turn, &holds).is_some() {
+                return Ok(());
+            }
+            if self.old.fell_over() || self.new.fell_over() {
+                return Err(Trouble::new("a daemon ended by itself"));
+            }
+            if now >= deadline {
+                return Err(Trouble::new(format!("waited {} s for {what}", LIMIT.as_secs())));
+            }
         }
     }
 
