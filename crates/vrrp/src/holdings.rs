@@ -2,7 +2,7 @@
 //!
 //! Decides which changes the kernel is asked for, in batches of bounded size with at most one outstanding in each
 //! direction, so that thousands of addresses never delay an advert. Deliberately does not know why an address is
-//! wanted: instances say so by [`Holdings::hold`] and [`Holdings::release`], and an address with several owners
+//! wanted: instances say so by holding and releasing it, and an address with several owners
 //! goes when the last one lets go.
 
 use crate::action::{Action, AddressStep};

@@ -3,6 +3,8 @@
 //! Decides whether a packet counts as an advert, in upstream's order of checks, and says each complaint once.
 //! Deliberately does not know what an advert changes: that is the election.
 
+mod rejected;
+
 use crate::config::{Auth, Config, Delivery, Priority, UnicastChecksum, Version};
 use crate::counters::Counters;
 use crate::election::Heard;
@@ -17,14 +19,14 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::Family;
-use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
+use rejected::{Complaint, Rejected, Remark};
 
 /// The shortest payload of an Ethernet frame: shorter packets arrive padded.
 const ETHERNET_MINIMUM: usize = 46;
 /// The TTL or hop limit that proves a packet was not routed.
-const UNROUTED: u8 = 255;
+pub(crate) const UNROUTED: u8 = 255;
 
 /// A packet with its headers read and nothing judged.
 #[derive(Clone, Copy, Debug)]
@@ -110,57 +112,6 @@ pub(crate) struct Standing<'a> {
     pub(crate) group4: Ipv4Addr,
     /// The addresses as in our own adverts.
     pub(crate) addresses: &'a [u8],
-}
-
-/// Why a packet is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rejected {
-    AhNotConfigured,
-    AhMissing,
-    Length { got: usize, expected: usize },
-    Ttl(u8),
-    Version { got: u8, ours: u8 },
-    UnknownAuth(u8),
-    OtherAuth { got: u8, ours: u8 },
-    Password,
-    Digest,
-    Spi { got: u32, expected: u32 },
-    Replay { got: u32, last: u32 },
-    Interval { ours: u64, theirs: u8 },
-    Kind(u8),
-    TotalLength { said: usize, got: usize },
-    Checksum(Version),
-    Destination { multicast: bool },
-    WeAreOwner,
-    NotAPeer,
-    PeerTtl { got: u8, min: u8, max: u8 },
-}
-
-/// The complaints that are said once each, as bits of [`Ears::told`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Remark {
-    AhNotConfigured,
-    AhMissing,
-    Length,
-    Ttl,
-    Version,
-    AuthType,
-    Password,
-    Digest,
-    Spi,
-    Replay,
-    Interval,
-    Kind,
-    TotalLength,
-    Checksum,
-    Destination,
-    WeAreOwner,
-    NotAPeer,
-    PeerTtl,
-    OtherInterval,
-    AddressCount,
-    AddressMissing,
-    SendFailed,
 }
 
 /// What an instance remembers of the packets it judged.
@@ -477,94 +428,6 @@ impl Ears {
     }
 }
 
-impl Rejected {
-    fn remark(self) -> Remark {
-        match self {
-            Rejected::AhNotConfigured => Remark::AhNotConfigured,
-            Rejected::AhMissing => Remark::AhMissing,
-            Rejected::Length { .. } => Remark::Length,
-            Rejected::Ttl(_) => Remark::Ttl,
-            Rejected::Version { .. } => Remark::Version,
-            Rejected::UnknownAuth(_) | Rejected::OtherAuth { .. } => Remark::AuthType,
-            Rejected::Password => Remark::Password,
-            Rejected::Digest => Remark::Digest,
-            Rejected::Spi { .. } => Remark::Spi,
-            Rejected::Replay { .. } => Remark::Replay,
-            Rejected::Interval { .. } => Remark::Interval,
-            Rejected::Kind(_) => Remark::Kind,
-            Rejected::TotalLength { .. } => Remark::TotalLength,
-            Rejected::Checksum(_) => Remark::Checksum,
-            Rejected::Destination { .. } => Remark::Destination,
-            Rejected::WeAreOwner => Remark::WeAreOwner,
-            Rejected::NotAPeer => Remark::NotAPeer,
-            Rejected::PeerTtl { .. } => Remark::PeerTtl,
-        }
-    }
-}
-
-/// A rejection in upstream's words.
-struct Complaint {
-    rejected: Rejected,
-    source: IpAddr,
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let a = self.source;
-        match self.rejected {
-            Rejected::AhNotConfigured => write!(f, "Received AH header but auth type not AH from {a}"),
-            Rejected::AhMissing => write!(f, "No AH header but auth type is AH from {a}"),
-            Rejected::Length { got, expected } => {
-                let word = if got > expected { "long" } else { "short" };
-                write!(f, "vrrp packet from {a} too {word}, length {got} and expect {expected}")
-            }
-            Rejected::Ttl(ttl) => write!(f, "invalid TTL/HL from {a}. Received {ttl} and expect {UNROUTED}"),
-            Rejected::Version { got, ours } => {
-                write!(f, "wrong VRRP version from {a}. Received {got} and expect {ours}")
-            }
-            Rejected::UnknownAuth(kind) => write!(f, "Invalid auth type from {a}: {kind}"),
-            Rejected::OtherAuth { got, ours } => write!(f, "received a {got} auth from {a}, expecting {ours}!"),
-            Rejected::Password => write!(f, "received an invalid passwd from {a}!"),
-            Rejected::Digest => write!(
-                f,
-                "IPSEC-AH : invalid IPSEC HMAC-MD5 value from {a}. Due to fields mutation or bad password !"
-            ),
-            Rejected::Spi { got, expected } => {
-                write!(
-                    f,
-                    "IPSEC AH : invalid IPSEC SPI value from {a}. {got} and expect {expected}"
-                )
-            }
-            Rejected::Replay { got, last } => write!(
-                f,
-                "IPSEC-AH : sequence number {got} from {a} already processed. Packet dropped. Local({last})"
-            ),
-            Rejected::Interval { ours, theirs } => write!(
-                f,
-                "advertisement interval mismatch with {a} mine={ours} sec rcv'd={theirs} sec"
-            ),
-            Rejected::Kind(kind) => write!(f, "Invalid packet type from {a}. {kind} and expect {ADVERTISEMENT}"),
-            Rejected::TotalLength { said, got } => write!(
-                f,
-                "ip_tot_len mismatch against received length from {a}. {said} and received {got}"
-            ),
-            Rejected::Checksum(version) => {
-                write!(f, "Invalid VRRPv{} checksum from {a}", version_number(version))
-            }
-            Rejected::Destination { multicast } => {
-                let (expected, received) = if multicast { ("uni", "multi") } else { ("multi", "uni") };
-                write!(
-                    f,
-                    "Expected {expected}cast packet but received {received}cast packet from {a}"
-                )
-            }
-            Rejected::WeAreOwner => write!(f, "Dropping packet(s) from {a} since we are address owner"),
-            Rejected::NotAPeer => write!(f, "unicast source address {a} not a unicast peer"),
-            Rejected::PeerTtl { got, min, max } => write!(f, "TTL/HL {got} from {a} not in range [{min}, {max}]"),
-        }
-    }
-}
-
 /// Step 2: the message without padding, if its length is right.
 fn exact_message<'a>(config: &Config, arrival: &Arrival<'a>) -> Result<&'a [u8], Rejected> {
     // The length a packet of its own version should have, so that a packet of another version is called that and
@@ -627,7 +490,7 @@ fn auth_type(auth: &Auth) -> u8 {
     }
 }
 
-const fn version_number(version: Version) -> u8 {
+pub(crate) const fn version_number(version: Version) -> u8 {
     match version {
         Version::V2 => v2::VERSION,
         Version::V3 => v3::VERSION,

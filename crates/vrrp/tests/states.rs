@@ -72,6 +72,21 @@ fn a_second_call_with_the_same_timer_does_nothing() {
 }
 
 #[test]
+fn a_master_down_timer_is_never_early() {
+    let mut election = backup(wish());
+    let due = election.deadline().unwrap().at;
+    let mut effects = Vec::new();
+    election.handle(
+        due.before(Duration::from_micros(1)),
+        Happening::DeadlineReached,
+        &mut effects,
+    );
+    assert_eq!(effects, []);
+    election.handle(due, Happening::DeadlineReached, &mut effects);
+    assert_eq!(election.state().name(), StateName::Master);
+}
+
+#[test]
 fn what_a_master_hears_does_not_move_its_next_advert_unless_it_answers() {
     let mut election = master(Wish {
         priority: 200,

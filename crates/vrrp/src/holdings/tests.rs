@@ -70,6 +70,9 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
+/// A batch, its steps and the refusals that its answer will bring.
+type Outstanding = (BatchId, Vec<AddressStep>, Vec<(usize, i32)>);
+
 struct Bench {
     holdings: Holdings,
     interfaces: Interfaces,
@@ -77,7 +80,7 @@ struct Bench {
     owners: BTreeSet<(AddressKey, usize)>,
     refusing: Vec<(usize, i32)>,
     /// The kernel does the work when it is asked; only its answer takes time.
-    outstanding: Vec<(BatchId, Vec<AddressStep>, Vec<(usize, i32)>)>,
+    outstanding: Vec<Outstanding>,
     now: Instant,
 }
 

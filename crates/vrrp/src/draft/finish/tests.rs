@@ -1,6 +1,8 @@
 use super::*;
-use crate::config::AddressFlags;
+use crate::config::{AddressFlags, Announcing};
+use crate::draft::AnnouncingDraft;
 use alloc::string::ToString;
+use core::time::Duration;
 
 struct Known;
 
