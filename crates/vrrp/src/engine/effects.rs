@@ -86,6 +86,7 @@ impl Engine {
         instance.ears.sequence.restart_if_cycled();
         let announcing = instance.config.announcing;
         self.announcer.begin(now, slot, &announcing);
+        Engine::tell(Some(&instance.config.name), Level::Detail, "setting VIPs.".into(), out);
         for address in &instance.addresses {
             if self.holdings.hold(slot, address)
                 && let Some((name, frame)) = frame(&self.interfaces, address)
@@ -103,6 +104,7 @@ impl Engine {
             return;
         };
         instance.ears.counters.release_master += 1;
+        Engine::tell(Some(&instance.config.name), Level::Detail, "removing VIPs.".into(), out);
         for key in instance.keys() {
             self.holdings.release(slot, key);
         }
