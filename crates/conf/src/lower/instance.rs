@@ -5,7 +5,7 @@
 
 use super::Lowering;
 use crate::diagnostic::Class;
-use crate::source::{InclusionId, Mark};
+use crate::source::Mark;
 use crate::tree::Statement;
 use base::{IfName, Prefix};
 use std::collections::{HashMap, HashSet};
@@ -25,14 +25,12 @@ pub(crate) struct InstanceDraft {
     pub(crate) name: String,
     pub(crate) at: Mark,
     pub(crate) draft: Draft,
-    /// Where each keyword was last given.
-    pub(crate) marks: HashMap<&'static str, Mark>,
+    /// Where each keyword was given.
+    pub(crate) marks: Vec<(&'static str, Mark)>,
     /// Where each entry of a value block stands.
     pub(crate) entries: HashMap<&'static str, Vec<Mark>>,
     /// Addresses so far, each with the interface it is put on if one is named.
     pub(crate) taken: HashSet<(Prefix, Option<IfName>)>,
-    /// The line that carries the password.
-    pub(crate) secret_line: Option<(InclusionId, u32)>,
 }
 
 /// The name of an instance as messages show it.
@@ -68,10 +66,9 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         name: name.to_owned(),
         at: line.mark(1),
         draft: Draft::default(),
-        marks: HashMap::new(),
+        marks: Vec::new(),
         entries: HashMap::new(),
         taken: HashSet::new(),
-        secret_line: None,
     });
 }
 
@@ -85,7 +82,7 @@ impl Lowering<'_> {
     fn draft(&mut self, line: Line<'_, '_>, keyword: &'static str) -> Option<&mut Draft> {
         let mark = line.mark(line.words.len().saturating_sub(1).min(1));
         let instance = self.current()?;
-        instance.marks.insert(keyword, mark);
+        instance.marks.push((keyword, mark));
         Some(&mut instance.draft)
     }
 
@@ -474,10 +471,6 @@ pub(crate) fn auth_pass(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let secret = Secret(password.to_owned());
     if let Some(draft) = low.draft(line, "auth_pass") {
         draft.auth_pass = Some(secret);
-    }
-    let place = (line.at.inclusion, line.at.line);
-    if let Some(instance) = low.current() {
-        instance.secret_line = Some(place);
     }
 }
 
