@@ -30,6 +30,9 @@ pub const DIAGNOSTICS: usize = 10_000;
 /// Diagnostics that get hints; looking for what was meant costs more than everything else about a wrong word.
 pub const HINTS: usize = 1_000;
 
+/// Steps an iteration of a repetition costs: it sets variables and copies its line.
+pub const ITERATION_STEPS: u64 = 6;
+
 /// Expansions whose way is remembered. Diagnostics about later ones say where, but not all of how.
 pub const ORIGINS: usize = 200_000;
 

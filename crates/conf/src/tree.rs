@@ -228,7 +228,8 @@ impl Walker {
 
     fn check_quotes(line: &Statement<'_>, low: &mut Lowering<'_>) {
         if !line.balanced {
-            let shown = crate::render::mask(line.text.text);
+            let masked = crate::render::mask(line.text.text);
+            let shown = if line.secret { "********" } else { masked.as_str() };
             low.say(
                 line,
                 0,

@@ -347,6 +347,7 @@ impl<'f, F: Files> Reader<'f, F> {
             format!("repeated with {}", with.join(", "))
         };
         let origin = self.sources.expand(line.at.origin, Some(line.at), what);
+        self.spend(limits::ITERATION_STEPS);
         for (name, value) in values {
             self.definitions
                 .insert(name.clone(), Definition::single(value, Some(line.at)));
