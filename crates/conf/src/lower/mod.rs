@@ -5,8 +5,10 @@
 //! [`crate::resolve`]'s and the subject crates'.
 
 pub mod address;
+pub mod garp_group;
 pub mod global;
 pub mod instance;
+pub mod process;
 pub mod value;
 
 use crate::bundle::Facts;
