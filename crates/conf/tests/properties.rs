@@ -1,6 +1,6 @@
 //! What must hold for any bytes: a verdict, the same each time, with nothing of a password in it.
 
-use conf::{Bundle, Facts, MapLoader, compile, load};
+use conf::{Bundle, Facts, InterfaceFact, MapLoader, compile, load};
 use proptest::prelude::*;
 
 fn bundle(bytes: &[u8]) -> Bundle {
@@ -10,10 +10,18 @@ fn bundle(bytes: &[u8]) -> Bundle {
     let facts = Facts {
         config_id: "a".to_owned(),
         directory: "/c".into(),
-        interfaces: Some(Vec::new()),
+        interfaces: Some(["eth1", "eth2", "eth3", "ens33"].map(interface).to_vec()),
         ..Facts::default()
     };
     load("k.conf", facts, &loader)
+}
+
+fn interface(name: &str) -> InterfaceFact {
+    InterfaceFact {
+        name: name.to_owned(),
+        mtu: 1500,
+        multicast: true,
+    }
 }
 
 /// Pieces that real files are made of, so that the deeper code is reached.
@@ -113,4 +121,13 @@ fn a_password_that_a_brace_cuts_in_pieces_is_not_shown_by_an_open_quote_either()
         .collect();
     assert!(shown.contains("Unmatched quote: '********'"), "{shown}");
     assert!(!shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn the_interface_that_was_meant_is_the_same_every_time() {
+    let bundle = bundle(b"vrrp_instance V {\n interface eth0\n}\n");
+    let first = compile(&bundle);
+    for _ in 0..20 {
+        assert_eq!(compile(&bundle), first);
+    }
 }

@@ -141,6 +141,11 @@ impl<'f, F: Files> Reader<'f, F> {
         &self.sources
     }
 
+    /// Where the files come from.
+    pub fn files(&self) -> &F {
+        &self.files
+    }
+
     /// Ends the reading and gives the files back.
     pub fn into_files(self) -> F {
         self.files

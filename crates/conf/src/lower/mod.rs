@@ -68,7 +68,7 @@ pub struct Lowering<'f> {
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
     later: BTreeSet<&'static str>,
-    interfaces: Option<HashSet<&'f str>>,
+    interfaces: Option<BTreeSet<&'f str>>,
     pub(crate) absent_interface: bool,
     halt: bool,
     refused: bool,
