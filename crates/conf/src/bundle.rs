@@ -156,7 +156,10 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
     // loader to see what is asked for. The lines themselves are thrown away.
     let mut reader = Reader::new(&facts, recorder);
     reader.open_main(file_or_glob);
-    while reader.next().is_some() {}
+    // Without the word and without definitions that could make it, there is nothing to be seen.
+    if reader.files().may_include() {
+        while reader.next().is_some() {}
+    }
     let recorder = reader.into_files();
     Bundle {
         main: file_or_glob.to_owned(),
@@ -175,6 +178,14 @@ struct Recorder<'l> {
 }
 
 impl Recorder<'_> {
+    /// Whether any file read so far could include another.
+    fn may_include(&self) -> bool {
+        let has = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+        self.files
+            .iter()
+            .any(|file| file.bytes.contains(&b'$') || has(&file.bytes, b"include"))
+    }
+
     fn fetch(&mut self, path: PathBuf) -> Found {
         if let Some(file) = self.files.iter().position(|f| f.path == path) {
             return Found { path, file: Ok(file) };

@@ -20,12 +20,21 @@ pub const NESTED_EXPANSIONS: usize = 64;
 
 /// Steps of work a configuration may cost: one for each logical line, each substitution and each 64 bytes expanded.
 ///
-/// 65,024 instances of twenty lines made by `~SEQ` need about four million; nested sequences that would run for
+/// 65,024 instances of twenty lines made by `~SEQ` need about five million; nested sequences that would run for
 /// hours end here after a few seconds.
-pub const EXPANSION_STEPS: u64 = 20_000_000;
+pub const EXPANSION_STEPS: u64 = 6_000_000;
 
 /// Diagnostics kept. What comes after is counted and said in one line.
-pub const DIAGNOSTICS: usize = 20_000;
+pub const DIAGNOSTICS: usize = 10_000;
+
+/// Diagnostics that get hints; looking for what was meant costs more than everything else about a wrong word.
+pub const HINTS: usize = 1_000;
+
+/// Steps an iteration of a repetition costs: it sets variables and copies its line.
+pub const ITERATION_STEPS: u64 = 6;
+
+/// Expansions whose way is remembered. Diagnostics about later ones say where, but not all of how.
+pub const ORIGINS: usize = 200_000;
 
 /// Total bytes of all files. A configuration is text written by people; what is larger was included by mistake.
 pub const TOTAL_BYTES: usize = 256 * 1024 * 1024;

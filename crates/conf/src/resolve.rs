@@ -52,13 +52,14 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
         if more.is_none() {
             break;
         }
-        let Some((text, at)) = reader.line() else { break };
-        let balanced = crate::token::words(text.text, &mut words);
+        let Some(logical) = reader.line() else { break };
+        let balanced = crate::token::words(logical.text.text, &mut words);
         let line = Statement {
-            text,
+            text: logical.text,
             words: &words,
             balanced,
-            at,
+            at: logical.at,
+            secret: logical.secret,
         };
         for walker in &mut walkers {
             walker.push(&line, &mut low);
@@ -117,7 +118,12 @@ fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
     let entry = finding
         .entry
         .and_then(|entry| draft.entries.get(finding.keyword)?.get(entry).copied());
-    let keyword = draft.marks.get(finding.keyword).copied();
+    let keyword = draft
+        .marks
+        .iter()
+        .rev()
+        .find(|(name, _)| *name == finding.keyword)
+        .map(|(_, mark)| *mark);
     let at = entry.or(keyword).unwrap_or(draft.at);
     // Upstream notices these while it reads and names the line; the others afterwards, without a line.
     let secret = crate::render::is_secret_keyword(finding.keyword);

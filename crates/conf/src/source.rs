@@ -4,6 +4,7 @@
 //! chain of expansions is stored once for each expansion and shared by all its words. Nothing here knows what the text
 //! means.
 
+use crate::limits;
 use std::sync::Arc;
 
 /// A reading of a file: the same file included twice is two of them.
@@ -65,10 +66,22 @@ impl Sources {
         InclusionId(self.inclusions.len() as u32 - 1)
     }
 
-    /// Remembers an expansion.
-    pub fn expand(&mut self, origin: Origin) -> OriginId {
-        self.origins.push(origin);
-        OriginId(self.origins.len() as u32 - 1)
+    /// Remembers an expansion inside `parent`. When there are too many, what follows keeps the origin around it.
+    pub fn expand(
+        &mut self,
+        parent: Option<OriginId>,
+        at: Option<Mark>,
+        what: impl FnOnce() -> String,
+    ) -> Option<OriginId> {
+        if self.origins.len() >= limits::ORIGINS {
+            return parent;
+        }
+        self.origins.push(Origin {
+            what: what(),
+            at,
+            parent,
+        });
+        Some(OriginId(self.origins.len() as u32 - 1))
     }
 
     /// A reading by its number.
@@ -90,6 +103,18 @@ impl Sources {
     pub fn names_matter(&self, id: InclusionId) -> bool {
         let by = |id| self.inclusion(id).and_then(|reading| reading.by);
         by(id).is_some() || (self.readings() > 1 && by(InclusionId(1)).is_none())
+    }
+
+    /// Whether a reading is one of a file, or inside one.
+    pub fn is_inside(&self, id: InclusionId, file: usize) -> bool {
+        let mut at = self.inclusion(id);
+        while let Some(inclusion) = at {
+            if inclusion.file == file {
+                return true;
+            }
+            at = inclusion.by.and_then(|mark| self.inclusion(mark.inclusion));
+        }
+        false
     }
 
     /// How many files include each other above a reading.

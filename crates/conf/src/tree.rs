@@ -24,6 +24,8 @@ pub struct Statement<'a> {
     pub balanced: bool,
     /// The whole line it is part of.
     pub at: Mark,
+    /// It may be the rest of a password.
+    pub secret: bool,
 }
 
 impl<'a> Statement<'a> {
@@ -226,7 +228,8 @@ impl Walker {
 
     fn check_quotes(line: &Statement<'_>, low: &mut Lowering<'_>) {
         if !line.balanced {
-            let shown = crate::render::mask(line.text.text);
+            let masked = crate::render::mask(line.text.text);
+            let shown = if line.secret { "********" } else { masked.as_str() };
             low.say(
                 line,
                 0,
@@ -280,19 +283,8 @@ impl Walker {
 
     /// A word that is no keyword here.
     fn unknown(&self, word: &str, block: Option<&'static Block>, line: &Statement<'_>, low: &mut Lowering<'_>) {
-        let meant = match block {
-            Some(block) => suggest::nearest(word, block.names()),
-            None => suggest::nearest(word, keywords::root_names()),
-        };
-        let mut hints: Vec<String> = meant.iter().map(|meant| format!("did you mean `{meant}`?")).collect();
-        if meant.is_none() && word != "}" && !word.is_empty() {
-            let homes: Vec<&str> = keywords::homes(word).collect();
-            if let [first, rest @ ..] = homes.as_slice() {
-                let more = if rest.is_empty() { "" } else { " and others" };
-                hints.push(format!(
-                    "`{word}` belongs into {first}{more}; is a brace missing or one too many?"
-                ));
-            }
+        if low.is_full() {
+            return;
         }
         Walker::check_quotes(line, low);
         let secret = low.is_secret(line, 0);
@@ -304,6 +296,27 @@ impl Walker {
             "unknown-keyword",
             format!("Unknown keyword '{shown}'"),
         );
-        low.hint(hints);
+        if !secret && low.wants_hints() {
+            low.hint(hints(word, block));
+        }
     }
+}
+
+/// What may have been meant by a word that is no keyword here.
+fn hints(word: &str, block: Option<&'static Block>) -> Vec<String> {
+    let meant = match block {
+        Some(block) => suggest::nearest(word, block.names()),
+        None => suggest::nearest(word, keywords::root_names()),
+    };
+    if let Some(meant) = meant {
+        return vec![format!("did you mean `{meant}`?")];
+    }
+    let homes: Vec<&str> = keywords::homes(word).collect();
+    let [first, rest @ ..] = homes.as_slice() else {
+        return Vec::new();
+    };
+    let more = if rest.is_empty() { "" } else { " and others" };
+    vec![format!(
+        "`{word}` belongs into {first}{more}; is a brace missing or one too many?"
+    )]
 }

@@ -12,9 +12,9 @@ use std::path::Path;
 mod loader;
 
 /// Files of the corpus whose exit code is upstream's. It may rise, never fall.
-const EXIT_CODES: usize = 0;
+const EXIT_CODES: usize = 63;
 /// Files whose messages are upstream's. It may rise, never fall.
-const MESSAGES: usize = 0;
+const MESSAGES: usize = 32;
 
 #[test]
 fn the_verdicts_on_the_corpus_are_upstreams_as_often_as_before() {

@@ -3,7 +3,6 @@
 //! `BLESS=1 cargo test -p conf --test diagnostics` writes the files anew; read the difference before committing it.
 
 use conf::{Facts, InterfaceFact, MapLoader, compile, exit_code, fatal, load};
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -56,14 +55,9 @@ fn report(bytes: &[u8]) -> String {
     let compiled = compile(&bundle);
     let mut text = String::new();
     for d in &compiled.diagnostics {
-        writeln!(text, "{d}\n{}\n", d.render(&bundle, false)).unwrap();
+        text.push_str(&format!("{d}\n{}\n\n", d.render(&bundle, false)));
     }
     let (code, stop) = (exit_code(&compiled.diagnostics), fatal(&compiled.diagnostics));
-    writeln!(
-        text,
-        "-t exits {code}; a start {}",
-        stop.map_or("goes on".to_owned(), |c| format!("exits {c}"))
-    )
-    .unwrap();
-    text
+    let start = stop.map_or("goes on".to_owned(), |code| format!("exits {code}"));
+    text + &format!("-t exits {code}; a start {start}\n")
 }

@@ -237,7 +237,7 @@ fn a_file_that_includes_itself_ends_with_a_message() {
     let loader = MapLoader::default().with("/c/k.conf", "include k.conf\n");
     let compiled = compile(&load("k.conf", facts(), &loader));
     assert_eq!(compiled.diagnostics.len(), 1);
-    assert_eq!(compiled.diagnostics[0].code, "too-many-includes");
+    assert_eq!(compiled.diagnostics[0].code, "include-loop");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::repeat::is_name;
 use super::{Files, Pending, Reader};
 use crate::diagnostic::Class;
 use crate::limits;
-use crate::source::{Mark, Origin, OriginId};
+use crate::source::{Mark, OriginId};
 use std::sync::Arc;
 
 /// One line of a value.
@@ -199,25 +199,18 @@ impl<F: Files> Reader<'_, F> {
             return Some(self.defined(used.name, &definition, mark));
         }
         let text = self.built_in(used, mark)?;
-        let origin = self.sources.expand(Origin {
-            what: format!("`${{{}}}` is built in", used.name),
-            at: None,
-            parent: mark.origin,
-        });
+        let what = || format!("`${{{}}}` is built in", used.name);
+        let origin = self.sources.expand(mark.origin, None, what);
         Some(Value {
             text: Arc::from(text),
-            origin: Some(origin),
+            origin,
         })
     }
 
     fn defined(&mut self, name: &str, definition: &Definition, mark: Mark) -> Value {
-        let what = format!("`${name}` is defined here");
         let first = definition.lines.first();
-        let origin = self.sources.expand(Origin {
-            what,
-            at: first.and_then(|line| line.at),
-            parent: mark.origin,
-        });
+        let what = || format!("`${name}` is defined here");
+        let origin = self.sources.expand(mark.origin, first.and_then(|line| line.at), what);
         if definition.several && definition.lines.len() > 1 {
             self.pend(
                 Pending::Lines {
@@ -233,7 +226,7 @@ impl<F: Files> Reader<'_, F> {
             text: first
                 .map(|line| Arc::clone(&line.text))
                 .unwrap_or_else(|| Arc::from("")),
-            origin: Some(origin),
+            origin,
         }
     }
 

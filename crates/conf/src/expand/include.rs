@@ -244,6 +244,11 @@ impl<F: Files> Reader<'_, F> {
                 return None;
             }
         };
+        if by.is_some_and(|by| self.sources.is_inside(by.inclusion, file)) {
+            let text = format!("Configuration file '{shown}' includes itself - skipping");
+            self.complain(true, "include-loop", text, by);
+            return None;
+        }
         let inclusion = self.sources.include(Inclusion {
             file,
             name: Arc::from(shown),

@@ -19,6 +19,8 @@ pub(crate) struct Line {
     pieces: Vec<Piece>,
     /// The line as a whole, where it is used.
     pub(crate) at: Mark,
+    /// What stands before it on its line makes it part of a password.
+    pub(crate) secret: bool,
 }
 
 impl Line {
@@ -39,6 +41,7 @@ impl Line {
                 linear: true,
             }],
             at: mark,
+            secret: false,
         }
     }
 
@@ -145,6 +148,7 @@ impl Builder {
             base: Base::Own(self.text),
             pieces: self.pieces,
             at,
+            secret: false,
         }
     }
 }

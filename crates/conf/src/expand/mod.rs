@@ -17,7 +17,7 @@ pub(crate) use text::is_space;
 use crate::bundle::{Facts, LoadError};
 use crate::diagnostic::Class;
 use crate::limits;
-use crate::source::{Mark, Origin, Sources, Text};
+use crate::source::{Mark, Sources, Text};
 use base::Rng;
 use define::{Definition, Substituted, ValueLine};
 use include::{Checks, OpenFile};
@@ -46,6 +46,17 @@ pub trait Files {
     fn ask(&mut self, pattern: &str) -> Answer;
     /// The text of a file.
     fn text(&self, file: usize) -> Arc<str>;
+}
+
+/// A logical line.
+#[derive(Clone, Copy, Debug)]
+pub struct Logical<'r> {
+    /// Its text, with the way back.
+    pub text: Text<'r>,
+    /// The whole line it is part of.
+    pub at: Mark,
+    /// It may be the rest of a password that a brace cut in pieces.
+    pub secret: bool,
 }
 
 /// Something the reader has to say.
@@ -130,14 +141,23 @@ impl<'f, F: Files> Reader<'f, F> {
         &self.sources
     }
 
+    /// Where the files come from.
+    pub fn files(&self) -> &F {
+        &self.files
+    }
+
     /// Ends the reading and gives the files back.
     pub fn into_files(self) -> F {
         self.files
     }
 
-    /// The logical line that [`Reader::next`] found, with its way back, and the whole line it is part of.
-    pub fn line(&self) -> Option<(Text<'_>, Mark)> {
-        self.current.as_ref().map(|line| (line.with_pieces(), line.at))
+    /// The logical line that [`Reader::next`] found.
+    pub fn line(&self) -> Option<Logical<'_>> {
+        self.current.as_ref().map(|line| Logical {
+            text: line.with_pieces(),
+            at: line.at,
+            secret: line.secret,
+        })
     }
 
     /// Goes to the next logical line: a brace alone, or words without a brace outside quotes.
@@ -165,6 +185,7 @@ impl<'f, F: Files> Reader<'f, F> {
                 let cut = at.max(1);
                 let mut rest = line.clone();
                 rest.advance(cut);
+                rest.secret |= text::begins_secret(line.text());
                 self.rest = Some(rest).filter(|rest| !rest.text().is_empty());
                 line.truncate(cut);
             }
@@ -293,11 +314,8 @@ impl<'f, F: Files> Reader<'f, F> {
                 used,
             } => {
                 let value = lines.get(next)?.clone();
-                let origin = self.sources.expand(Origin {
-                    what: format!("`${name}` is defined here"),
-                    at: value.at,
-                    parent: used.origin,
-                });
+                let what = || format!("`${name}` is defined here");
+                let origin = self.sources.expand(used.origin, value.at, what);
                 if next + 1 < lines.len() {
                     self.pending.push(Pending::Lines {
                         name,
@@ -306,10 +324,7 @@ impl<'f, F: Files> Reader<'f, F> {
                         used,
                     });
                 }
-                let mark = Mark {
-                    origin: Some(origin),
-                    ..used
-                };
+                let mark = Mark { origin, ..used };
                 let mut builder = Builder::default();
                 builder.insert(&value.text, mark);
                 Some(builder.finish(mark))
@@ -332,18 +347,18 @@ impl<'f, F: Files> Reader<'f, F> {
 
     /// The text of a repetition with its variables set.
     fn iteration(&mut self, line: &Line, values: &[(String, String)]) -> Line {
-        let with: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let origin = self.sources.expand(Origin {
-            what: format!("repeated with {}", with.join(", ")),
-            at: Some(line.at),
-            parent: line.at.origin,
-        });
+        let what = || {
+            let with: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            format!("repeated with {}", with.join(", "))
+        };
+        let origin = self.sources.expand(line.at.origin, Some(line.at), what);
+        self.spend(limits::ITERATION_STEPS);
         for (name, value) in values {
             self.definitions
                 .insert(name.clone(), Definition::single(value, Some(line.at)));
         }
         let mut next = line.clone();
-        next.under(Some(origin));
+        next.under(origin);
         next
     }
 

@@ -27,7 +27,7 @@ static VRRP_ROWS: &[Keyword] = rows! {
     values 0 "static_routes" "static_routes { ROUTE-LINE ... }" "see config-language.md route grammar" "" "Routes installed permanently";
     values 0 "static_rules" "static_rules { RULE-LINE ... }" "see config-language.md rule grammar" "" "Policy rules installed permanently";
     block(super::vrrp::VRRP_SYNC_GROUP) 1 "vrrp_sync_group" "vrrp_sync_group NAME { ... }" "unique NAME" "" "Group of VRRP instances that change state together";
-    block(super::vrrp::GARP_GROUP) 0 "garp_group" "garp_group { ... }" "" "" "Rate limit shared by a set of interfaces for gratuitous ARP/NA" => crate::lower::instance::open_garp_group;
+    block(super::vrrp::GARP_GROUP) 0 "garp_group" "garp_group { ... }" "" "" "Rate limit shared by a set of interfaces for gratuitous ARP/NA" => crate::lower::garp_group::open_garp_group;
     values 0 "linkbeat_interfaces" "linkbeat_interfaces { IFNAME [MII|ETHTOOL|IOCTL] ... }" "" "none" "Poll link state only for the listed interfaces, optionally forcing the method";
     block(super::vrrp::VRRP_INSTANCE) 0 "vrrp_instance" "vrrp_instance NAME { ... }" "unique NAME" "" "Declares one virtual router" => crate::lower::instance::open;
     block(super::track::VRRP_SCRIPT) 1 "vrrp_script" "vrrp_script NAME { ... }" "unique NAME" "" "Declares a script usable by track_script; unused scripts are dropped with a warning";

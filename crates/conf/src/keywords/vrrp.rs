@@ -30,17 +30,17 @@ pub static VRRP_SYNC_GROUP: Block = Block {
 
 /// The rows of `garp_group`.
 static GARP_GROUP_ROWS: &[Keyword] = rows! {
-    line 1 "garp_interval" "garp_interval SECS" "0 or more seconds, microsecond resolution" "0" "Minimum gap between gratuitous ARPs on the listed interfaces" => crate::lower::instance::group_garp_interval;
-    line 1 "gna_interval" "gna_interval SECS" "0 or more seconds, microsecond resolution" "0" "Minimum gap between unsolicited neighbour advertisements" => crate::lower::instance::group_gna_interval;
-    line 1 "interface" "interface IFNAME" "" "" "Adds one interface to the group" => crate::lower::instance::group_interface;
-    values 0 "interfaces" "interfaces { IFNAME ... }" "" "" "Adds several interfaces" => crate::lower::instance::open_group_interfaces, crate::lower::instance::group_interfaces;
+    line 1 "garp_interval" "garp_interval SECS" "0 or more seconds, microsecond resolution" "0" "Minimum gap between gratuitous ARPs on the listed interfaces" => crate::lower::garp_group::group_garp_interval;
+    line 1 "gna_interval" "gna_interval SECS" "0 or more seconds, microsecond resolution" "0" "Minimum gap between unsolicited neighbour advertisements" => crate::lower::garp_group::group_gna_interval;
+    line 1 "interface" "interface IFNAME" "" "" "Adds one interface to the group" => crate::lower::garp_group::group_interface;
+    values 0 "interfaces" "interfaces { IFNAME ... }" "" "" "Adds several interfaces" => crate::lower::garp_group::open_group_interfaces, crate::lower::garp_group::group_interfaces;
 };
 
 /// `garp_group`.
 pub static GARP_GROUP: Block = Block {
     name: "garp_group",
     tables: &[GARP_GROUP_ROWS],
-    close: crate::lower::instance::close_garp_group,
+    close: crate::lower::garp_group::close_garp_group,
 };
 
 /// The rows of `vrrp_instance`.

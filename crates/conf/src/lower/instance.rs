@@ -1,11 +1,10 @@
-//! `vrrp_instance` and what is inside it, and `garp_group`: words into a [`Draft`].
+//! `vrrp_instance` and what is inside it: words into a [`Draft`].
 //!
 //! Only what one word can say is decided here; the rules between keywords are in [`Draft::finish`]. Each keyword's place
 //! is remembered so that what is found later can still be shown where it belongs.
 
 use super::Lowering;
-use crate::diagnostic::Class;
-use crate::source::{InclusionId, Mark};
+use crate::source::Mark;
 use crate::tree::Statement;
 use base::{IfName, Prefix};
 use std::collections::{HashMap, HashSet};
@@ -13,7 +12,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
-use vrrp::config::{PacingGroup, Peer, UnicastChecksum, Version, Vrid, Wanted};
+use vrrp::config::{Peer, UnicastChecksum, Version, Vrid, Wanted};
 use vrrp::draft::{AuthType, Draft, Secret};
 
 /// Bytes of a password in a packet.
@@ -25,14 +24,12 @@ pub(crate) struct InstanceDraft {
     pub(crate) name: String,
     pub(crate) at: Mark,
     pub(crate) draft: Draft,
-    /// Where each keyword was last given.
-    pub(crate) marks: HashMap<&'static str, Mark>,
+    /// Where each keyword was given.
+    pub(crate) marks: Vec<(&'static str, Mark)>,
     /// Where each entry of a value block stands.
     pub(crate) entries: HashMap<&'static str, Vec<Mark>>,
     /// Addresses so far, each with the interface it is put on if one is named.
     pub(crate) taken: HashSet<(Prefix, Option<IfName>)>,
-    /// The line that carries the password.
-    pub(crate) secret_line: Option<(InclusionId, u32)>,
 }
 
 /// The name of an instance as messages show it.
@@ -68,10 +65,9 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         name: name.to_owned(),
         at: line.mark(1),
         draft: Draft::default(),
-        marks: HashMap::new(),
+        marks: Vec::new(),
         entries: HashMap::new(),
         taken: HashSet::new(),
-        secret_line: None,
     });
 }
 
@@ -85,7 +81,7 @@ impl Lowering<'_> {
     fn draft(&mut self, line: Line<'_, '_>, keyword: &'static str) -> Option<&mut Draft> {
         let mark = line.mark(line.words.len().saturating_sub(1).min(1));
         let instance = self.current()?;
-        instance.marks.insert(keyword, mark);
+        instance.marks.push((keyword, mark));
         Some(&mut instance.draft)
     }
 
@@ -475,10 +471,6 @@ pub(crate) fn auth_pass(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     if let Some(draft) = low.draft(line, "auth_pass") {
         draft.auth_pass = Some(secret);
     }
-    let place = (line.at.inclusion, line.at.line);
-    if let Some(instance) = low.current() {
-        instance.secret_line = Some(place);
-    }
 }
 
 /// Whole seconds up to the longest garp delay.
@@ -574,88 +566,5 @@ pub(crate) fn garp_lower_prio_repeat(low: &mut Lowering<'_>, line: Line<'_, '_>)
     };
     if let Some(draft) = low.draft(line, "garp_lower_prio_repeat") {
         draft.announcing.lower_priority_repeat = Some(count);
-    }
-}
-
-/// `garp_group {`.
-pub(crate) fn open_garp_group(low: &mut Lowering<'_>, _: Line<'_, '_>) {
-    low.pacing = Some(PacingGroup {
-        garp_interval: Duration::ZERO,
-        gna_interval: Duration::ZERO,
-        interfaces: Vec::new(),
-    });
-}
-
-/// The end of `garp_group`.
-pub(crate) fn close_garp_group(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let Some(group) = low.pacing.take() else { return };
-    if group.interfaces.is_empty() {
-        let text = "garp_group does not have any interfaces assigned - removing".to_owned();
-        return low.error(line, 0, "garp-group", text);
-    }
-    low.settings.pacing_groups.push(group);
-}
-
-/// The interval of a group.
-fn group_interval(low: &mut Lowering<'_>, line: Line<'_, '_>, set: fn(&mut PacingGroup, Duration)) {
-    let interval = low.seconds(line, 1, 0, u64::from(u32::MAX));
-    match (interval, low.pacing.as_mut()) {
-        (Some(interval), Some(group)) => set(group, interval),
-        (None, _) => {
-            let (keyword, word) = (line.word(0).unwrap_or_default(), line.word(1).unwrap_or_default());
-            low.error(
-                line,
-                1,
-                "garp-group",
-                format!("garp_group {keyword} '{word}' is invalid"),
-            );
-        }
-        (Some(_), None) => {}
-    }
-}
-
-/// `garp_interval SECS` of a group.
-pub(crate) fn group_garp_interval(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    group_interval(low, line, |group, interval| group.garp_interval = interval);
-}
-
-/// `gna_interval SECS` of a group.
-pub(crate) fn group_gna_interval(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    group_interval(low, line, |group, interval| group.gna_interval = interval);
-}
-
-/// `interface IFNAME` of a group.
-pub(crate) fn group_interface(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    group_member(low, line, 1);
-}
-
-/// An entry of `interfaces` of a group.
-pub(crate) fn group_interfaces(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    for word in 0..line.words.len() {
-        group_member(low, line, word);
-    }
-}
-
-/// Nothing happens at the beginning of `interfaces`.
-pub(crate) fn open_group_interfaces(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
-
-fn group_member(low: &mut Lowering<'_>, line: Line<'_, '_>, word: usize) {
-    let Some(name) = low.interface(line, word, "garp_group") else {
-        return;
-    };
-    let taken = |groups: &[PacingGroup], name: &IfName| groups.iter().any(|group| group.interfaces.contains(name));
-    if low
-        .pacing
-        .as_ref()
-        .is_some_and(|group| group.interfaces.contains(&name))
-    {
-        return;
-    }
-    if taken(&low.settings.pacing_groups, &name) {
-        let text = format!("garp_group already specified for {name} - ignoring");
-        return low.say(line, word, Class::Error, "garp-group", text);
-    }
-    if let Some(group) = low.pacing.as_mut() {
-        group.interfaces.push(name);
     }
 }

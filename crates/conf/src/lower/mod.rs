@@ -5,8 +5,10 @@
 //! [`crate::resolve`]'s and the subject crates'.
 
 pub mod address;
+pub mod garp_group;
 pub mod global;
 pub mod instance;
+pub mod process;
 pub mod value;
 
 use crate::bundle::Facts;
@@ -66,7 +68,7 @@ pub struct Lowering<'f> {
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
     later: BTreeSet<&'static str>,
-    interfaces: Option<HashSet<&'f str>>,
+    interfaces: Option<BTreeSet<&'f str>>,
     pub(crate) absent_interface: bool,
     halt: bool,
     refused: bool,
@@ -179,20 +181,19 @@ impl<'f> Lowering<'f> {
 
     /// Whether a word is, or may be, part of a password.
     pub(crate) fn is_secret(&self, line: &Statement<'_>, word: usize) -> bool {
-        // The password may have been cut in pieces by a brace, so what stands before on the line counts too.
-        let keyword = line.word(0).unwrap_or_default();
-        crate::render::is_secret_keyword(keyword) && word > 0 || self.instance_line_is_secret(line)
+        line.secret || word > 0 && line.word(0).is_some_and(crate::render::is_secret_keyword)
     }
 
-    fn instance_line_is_secret(&self, line: &Statement<'_>) -> bool {
-        self.instance
-            .as_ref()
-            .and_then(|i| i.secret_line)
-            .is_some_and(|(inclusion, number)| {
-                line.at.inclusion == inclusion
-                    && line.at.line == number
-                    && !crate::render::is_secret_keyword(line.word(0).unwrap_or_default())
-            })
+    /// Whether nothing more is kept; counts what would have been said.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let full = self.said.len() >= limits::DIAGNOSTICS;
+        self.unsaid += usize::from(full);
+        full
+    }
+
+    /// Whether hints are still worth their time: nobody reads the thousandth.
+    pub(crate) fn wants_hints(&self) -> bool {
+        self.said.len() < limits::HINTS
     }
 
     /// A keyword that the tables know and nothing implements: said once for each.

@@ -29,16 +29,18 @@ impl Lowering<'_> {
         line.word(1).map_or(Some(true), boolean)
     }
 
-    fn number_error(&mut self, line: &Statement<'_>, word: usize, message: String) {
+    fn number_error(&mut self, line: &Statement<'_>, word: usize, before: &str, after: &str) {
+        let message = format!("{before} '{}'{after}", self.shown(line, word));
         self.say(line, word, Class::InvalidNumber, "number", message);
     }
 
     /// What follows the digits of a number: refused when only checking, said otherwise.
-    fn junk(&mut self, line: &Statement<'_>, word: usize, shown: &str) -> bool {
+    fn junk(&mut self, line: &Statement<'_>, word: usize) -> bool {
         if self.facts.checking {
-            self.number_error(line, word, format!("invalid number '{shown}'"));
+            self.number_error(line, word, "invalid number", "");
             return false;
         }
+        let shown = self.shown(line, word);
         self.say(
             line,
             word,
@@ -52,28 +54,27 @@ impl Lowering<'_> {
     /// A whole number without sign.
     pub(crate) fn unsigned(&mut self, line: &Statement<'_>, word: usize, low: u32, high: u32) -> Option<u32> {
         let text = line.word(word)?;
-        let shown = self.shown(line, word);
         if text.trim_start().starts_with('-') {
-            self.number_error(line, word, format!("negative number '{shown}'"));
+            self.number_error(line, word, "negative number", "");
             return None;
         }
         let (number, rest) = digits(text.trim_start());
         if number.is_empty() {
-            self.number_error(line, word, format!("invalid number '{shown}'"));
+            self.number_error(line, word, "invalid number", "");
             return None;
         }
-        if !rest.is_empty() && !self.junk(line, word, &shown) {
+        if !rest.is_empty() && !self.junk(line, word) {
             return None;
         }
         let value: u64 = number.parse().unwrap_or(u64::MAX);
         match u32::try_from(value) {
             Ok(value) if (low..=high).contains(&value) => Some(value),
             Err(_) => {
-                self.number_error(line, word, format!("number '{shown}' outside unsigned integer range"));
+                self.number_error(line, word, "number", " outside unsigned integer range");
                 None
             }
             Ok(_) => {
-                self.number_error(line, word, format!("number '{shown}' outside range [{low}, {high}]"));
+                self.number_error(line, word, "number", &format!(" outside range [{low}, {high}]"));
                 None
             }
         }
@@ -82,22 +83,21 @@ impl Lowering<'_> {
     /// A whole number with sign.
     pub(crate) fn signed(&mut self, line: &Statement<'_>, word: usize, low: i64, high: i64) -> Option<i64> {
         let text = line.word(word)?;
-        let shown = self.shown(line, word);
         let (sign, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (-1, rest),
             None => (1, text.strip_prefix('+').unwrap_or(text)),
         };
         let (number, rest) = digits(unsigned);
         if number.is_empty() {
-            self.number_error(line, word, format!("invalid number '{shown}'"));
+            self.number_error(line, word, "invalid number", "");
             return None;
         }
-        if !rest.is_empty() && !self.junk(line, word, &shown) {
+        if !rest.is_empty() && !self.junk(line, word) {
             return None;
         }
         let value = number.parse::<i64>().map_or(i64::MAX, |v| v.saturating_mul(sign));
         if !(low..=high).contains(&value) {
-            self.number_error(line, word, format!("number '{shown}' outside range [{low}, {high}]"));
+            self.number_error(line, word, "number", &format!(" outside range [{low}, {high}]"));
             return None;
         }
         Some(value)
@@ -106,27 +106,26 @@ impl Lowering<'_> {
     /// A time in seconds with a fraction, between two limits in microseconds.
     pub(crate) fn seconds(&mut self, line: &Statement<'_>, word: usize, low: u64, high: u64) -> Option<Duration> {
         let text = line.word(word)?;
-        let shown = self.shown(line, word);
         if text.starts_with('-') {
-            self.number_error(line, word, format!("negative number '{shown}'"));
+            self.number_error(line, word, "negative number", "");
             return None;
         }
         let (whole, rest) = digits(text);
         let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), digits);
         if whole.is_empty() && fraction.is_empty() {
-            self.number_error(line, word, format!("invalid number '{shown}'"));
+            self.number_error(line, word, "invalid number", "");
             return None;
         }
-        if !rest.is_empty() && !self.junk(line, word, &shown) {
+        if !rest.is_empty() && !self.junk(line, word) {
             return None;
         }
         if fraction.len() > DECIMALS {
-            self.number_error(line, word, format!("number '{shown}' has too many decimal places"));
+            self.number_error(line, word, "number", " has too many decimal places");
         }
         let micros = micros(whole, fraction);
         if !(low..=high).contains(&micros) {
             let (low, high) = (decimal(low), decimal(high));
-            self.number_error(line, word, format!("number '{shown}' outside range [{low}, {high}]"));
+            self.number_error(line, word, "number", &format!(" outside range [{low}, {high}]"));
             return None;
         }
         Some(Duration::from_micros(micros))
