@@ -54,8 +54,9 @@ endif
 	cargo test --workspace --exclude lab --doc --quiet
 
 .PHONY: sim
-sim: ## the election under thousands of seeds
+sim: ## the election and every scenario of the lab in simulation, under thousands of seeds
 	cargo test -p vrrp
+	cargo test -p lab --test simulated
 
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
