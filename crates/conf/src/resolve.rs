@@ -20,6 +20,9 @@ use vrrp::draft::{Finding, Surroundings, Weight};
 /// What a buffer is multiplied with when nothing is said.
 const BUFFER_FACTOR: u32 = 3;
 
+/// Steps of its way that a diagnostic tells; nobody reads more.
+const NOTES: usize = 8;
+
 /// See [`crate::compile`].
 pub(crate) fn compile(bundle: &Bundle) -> Compiled {
     let facts = bundle.facts();
@@ -32,12 +35,18 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
         let more = reader.next();
         low.stage = Stage::Parent;
         for message in reader.take_messages() {
-            low.say_at(
-                message.at,
-                message.at.is_some(),
-                message.class,
-                message.code,
-                message.text,
+            let placed = message.at.is_some();
+            // What is open at the end has no place of its own; the outermost open block is the best there is.
+            let open = walkers
+                .iter()
+                .find_map(Walker::open_block)
+                .filter(|_| message.class == Class::MissingClose);
+            let at = message.at.or(open.map(|(_, mark)| mark));
+            low.say_at(at, placed, message.class, message.code, message.text);
+            low.hint(
+                open.map(|(name, _)| format!("block `{name}` is still open at the end"))
+                    .into_iter()
+                    .collect(),
             );
         }
         if more.is_none() {
@@ -75,8 +84,11 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     for draft in drafts {
         let name = Name::from(draft.name.as_str());
         let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
-        for finding in finished.findings {
-            found(low, &draft, finding);
+        // Upstream's VRRP process never comes so far when a parameter is missing.
+        if halted.is_none_or(|stage| stage > Stage::Vrrp) {
+            for finding in finished.findings {
+                found(low, &draft, finding);
+            }
         }
         if let Some(config) = finished.config {
             instances.insert(name, Arc::new(config));
@@ -215,7 +227,7 @@ fn location(mark: Mark, sources: &Sources) -> Option<Location> {
 fn diagnostic(said: Said, sources: &Sources) -> Diagnostic {
     let mut origin = Vec::new();
     let mut chain = said.at.and_then(|mark| mark.origin);
-    while let Some(step) = chain.and_then(|id| sources.origin(id)) {
+    while let Some(step) = chain.and_then(|id| sources.origin(id)).filter(|_| origin.len() < NOTES) {
         origin.push(Note {
             text: step.what.clone(),
             // A definition may hold the password itself.

@@ -127,29 +127,50 @@ pub struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// The mark of the bytes `from..to` of the text.
+    /// The pieces that the bytes `from..to` are made of.
+    fn pieces_of(&self, from: usize, to: usize) -> &[Piece] {
+        let (low, high) = (self.offset + from as u32, self.offset + to as u32);
+        let first = self.pieces.partition_point(|p| p.out <= low).saturating_sub(1);
+        let end = self.pieces.partition_point(|p| p.out < high).max(first + 1);
+        self.pieces.get(first..end.min(self.pieces.len())).unwrap_or_default()
+    }
+
+    /// The mark of the bytes `from..to` of the text. If they come from several places on one line, it covers all, with
+    /// the origin of the first that was expanded.
     pub fn mark(&self, from: usize, to: usize) -> Option<Mark> {
-        let at = self.offset + from as u32;
-        let index = self.pieces.partition_point(|p| p.out <= at).checked_sub(1)?;
-        let piece = self.pieces.get(index)?;
-        if !piece.linear {
-            return Some(piece.mark);
+        let (first, rest) = self.pieces_of(from, to).split_first()?;
+        let mut mark = first.mark;
+        if first.linear {
+            let into = (self.offset + from as u32).saturating_sub(first.out);
+            mark.from = (mark.from + into).min(first.mark.to);
+            if rest.is_empty() {
+                mark.to = (mark.from + (to - from) as u32).min(first.mark.to);
+            }
         }
-        let into = at - piece.out;
-        let mut mark = piece.mark;
-        let end = piece.mark.to;
-        mark.from = (piece.mark.from + into).min(end);
-        mark.to = (mark.from + (to - from) as u32).min(end).max(mark.from);
+        let mut expanded = !first.linear;
+        for (at, piece) in rest.iter().enumerate() {
+            if piece.mark.inclusion != mark.inclusion || piece.mark.line != mark.line {
+                continue;
+            }
+            let last = at + 1 == rest.len();
+            let into = (self.offset + to as u32).saturating_sub(piece.out);
+            let end = if piece.linear && last {
+                piece.mark.from + into
+            } else {
+                piece.mark.to
+            };
+            mark.to = if at == 0 && first.linear { end } else { mark.to.max(end) };
+            if !expanded && !piece.linear {
+                expanded = true;
+                mark.origin = piece.mark.origin;
+            }
+        }
+        mark.to = mark.to.max(mark.from);
         Some(mark)
     }
 
-    /// Whether the byte at `from` came out of an expansion.
-    pub fn expanded(&self, from: usize) -> bool {
-        let at = self.offset + from as u32;
-        let index = self.pieces.partition_point(|p| p.out <= at);
-        index
-            .checked_sub(1)
-            .and_then(|i| self.pieces.get(i))
-            .is_some_and(|p| !p.linear)
+    /// Whether any of the bytes `from..to` came out of an expansion.
+    pub fn expanded(&self, from: usize, to: usize) -> bool {
+        self.pieces_of(from, to).iter().any(|piece| !piece.linear)
     }
 }

@@ -53,7 +53,7 @@ impl<'a> Statement<'a> {
     pub fn expanded(&self, index: usize) -> bool {
         self.words
             .get(index)
-            .is_some_and(|range| self.text.expanded(range.start))
+            .is_some_and(|range| self.text.expanded(range.start, range.end))
     }
 }
 
@@ -61,6 +61,7 @@ impl<'a> Statement<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     keyword: &'static Keyword,
+    at: Mark,
     inside: Inside,
     /// No `{` was seen yet.
     needs_open: bool,
@@ -112,6 +113,11 @@ impl Walker {
     /// Whether reading stopped at a keyword without its parameter.
     pub fn halted(&self) -> bool {
         self.halted
+    }
+
+    /// The outermost block that is still open: its name and where it began.
+    pub fn open_block(&self) -> Option<(&'static str, Mark)> {
+        self.stack.first().map(|frame| (frame.keyword.name, frame.at))
     }
 
     /// The next line.
@@ -265,6 +271,7 @@ impl Walker {
         }
         self.stack.push(Frame {
             keyword,
+            at: line.mark(0),
             inside,
             needs_open: true,
             later: later || keyword.lower.is_none(),
@@ -287,6 +294,7 @@ impl Walker {
                 ));
             }
         }
+        Walker::check_quotes(line, low);
         let secret = low.is_secret(line, 0);
         let shown = if secret { "********" } else { word };
         low.say(

@@ -6,7 +6,7 @@
 use conf::{Facts, InterfaceFact, compile, exit_code, load};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[path = "../../keepalived/src/loader.rs"]
 mod loader;
@@ -60,10 +60,13 @@ struct Verdict {
 
 fn verdict(corpus: &Path, file: &str, interfaces: &[InterfaceFact]) -> Verdict {
     let path = corpus.join("configs").join(file);
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let facts = Facts {
         config_id: "vm".to_owned(),
-        directory: path.parent().map(Path::to_owned).unwrap_or_else(PathBuf::new),
+        directory: path.parent().map(Path::to_owned).unwrap_or_default(),
         interfaces: Some(interfaces.to_vec()),
         checking: true,
         processors: Some(2),

@@ -136,3 +136,90 @@ pub(crate) fn seal<T: Serialize>(name: &str, value: &T) -> Result<Sealed, SysErr
 pub(crate) fn unseal<T: DeserializeOwned>(sealed: &Sealed) -> Result<T, SysError> {
     decode(&sealed.read()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Level;
+    use conf::{Facts, MapLoader};
+
+    fn to_role() -> Vec<ToRole> {
+        vec![
+            ToRole::Start,
+            ToRole::Reload { generation: u64::MAX },
+            ToRole::Stop,
+            ToRole::Dump(DumpKind::Data),
+            ToRole::Dump(DumpKind::Stats),
+            ToRole::Dump(DumpKind::Json),
+            ToRole::ClearStats,
+        ]
+    }
+
+    fn from_role() -> Vec<FromRole> {
+        vec![
+            FromRole::Ready { generation: 1 },
+            FromRole::Reloaded { generation: 2 },
+            FromRole::Log {
+                lines: vec![Line::new(Level::Warning, "one"), Line::new(Level::Debug, "")],
+                dropped: 3,
+            },
+            FromRole::Beat,
+            FromRole::StateChanged {
+                instance: "VI_1".to_owned(),
+                state: "MASTER".to_owned(),
+                priority: 255,
+            },
+            FromRole::DumpText(DumpKind::Json),
+            FromRole::Finished,
+        ]
+    }
+
+    #[test]
+    fn every_message_is_read_as_it_was_written() {
+        for message in to_role() {
+            assert_eq!(decode::<ToRole>(&encode(&message).unwrap()).unwrap(), message);
+        }
+        for message in from_role() {
+            assert_eq!(decode::<FromRole>(&encode(&message).unwrap()).unwrap(), message);
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_cut_or_has_a_tail_is_an_error() {
+        for message in from_role() {
+            let mut bytes = encode(&message).unwrap();
+            for length in 0..bytes.len() {
+                assert!(
+                    decode::<FromRole>(&bytes[..length]).is_err(),
+                    "{message:?} cut at {length}"
+                );
+            }
+            bytes.push(0);
+            assert!(decode::<FromRole>(&bytes).is_err(), "{message:?} with a tail");
+        }
+    }
+
+    #[test]
+    fn a_briefing_survives_the_way_through_sealed_memory() {
+        let loader = MapLoader::default().with("/k.conf", "vrrp_instance V {\n}\n");
+        let facts = Facts {
+            directory: "/".into(),
+            ..Facts::default()
+        };
+        let briefing = Briefing {
+            supervisor: 7,
+            generation: 1,
+            bundle: conf::load("/k.conf", facts, &loader),
+            options: Options {
+                detail: 2,
+                beat_every: Some(Duration::from_millis(5)),
+                ..Options::default()
+            },
+            leftovers: vec!["eth0 10.0.0.1/24".to_owned()],
+        };
+        let sealed = seal("test", &briefing).unwrap();
+        assert_eq!(unseal::<Briefing>(&sealed).unwrap(), briefing);
+        let other = seal("test", &briefing.bundle).unwrap();
+        assert!(unseal::<Briefing>(&other).is_err());
+    }
+}

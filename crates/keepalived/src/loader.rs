@@ -82,13 +82,13 @@ fn step(above: &[PathBuf], component: &str) -> Vec<PathBuf> {
 }
 
 fn reason(error: &std::io::Error) -> LoadError {
-    match error.kind() {
-        ErrorKind::NotFound => LoadError::Missing,
-        ErrorKind::IsADirectory => LoadError::Directory,
-        // The text of an `io::Error` carries the number too; upstream shows strerror alone.
-        _ => {
-            let text = error.to_string();
-            LoadError::Other(text.split(" (os error").next().unwrap_or(&text).to_owned())
-        }
+    if error.kind() == ErrorKind::NotFound {
+        return LoadError::Missing;
     }
+    if error.kind() == ErrorKind::IsADirectory {
+        return LoadError::Directory;
+    }
+    // The text of an `io::Error` carries the number too; upstream shows strerror alone.
+    let text = error.to_string();
+    LoadError::Other(text.split(" (os error").next().unwrap_or(&text).to_owned())
 }

@@ -1,4 +1,5 @@
 //! How the daemon and `-t` treat good and bad configurations.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 #[allow(dead_code, reason = "shared by several test programs")]
 mod support;
@@ -302,4 +303,27 @@ fn a_namespace_that_cannot_be_joined_ends_the_daemon_with_0() {
             .any(|line| line.contains("cannot join network namespace /run/netns/no-such-namespace")),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_check_looks_at_the_interfaces_of_the_namespace_the_configuration_names() {
+    let netns = Netns::new("t");
+    let text = format!("net_namespace {}\n{ONE_INSTANCE}", netns.0);
+    let place = Place::new(&text);
+    let check = || {
+        Command::new(PROGRAM)
+            .arg("-t")
+            .arg("-f")
+            .arg(place.path("k.conf"))
+            .output()
+            .unwrap()
+    };
+    let output = check();
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), &b""[..]),
+        "{output:?}"
+    );
+    drop(netns);
+    assert_eq!(check().status.code(), Some(5), "the interface is missing as well");
 }

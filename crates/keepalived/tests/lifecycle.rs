@@ -320,3 +320,41 @@ fn the_command_line_is_logged_with_each_word_in_quotes() {
     daemon.wait_for("Startup complete");
     daemon.stop();
 }
+
+#[test]
+fn the_mask_of_the_command_line_decides_the_mode_of_dumps() {
+    let place = Place::new(ONE_INSTANCE);
+    let daemon = place.running(&["-u", "022"]);
+    daemon.signal("USR1");
+    let mode = || {
+        std::fs::metadata(place.path("keepalived_parent.data"))
+            .map(|facts| facts.mode() & 0o777)
+            .ok()
+    };
+    wait_until("the dump has the mode", || mode() == Some(0o644));
+    daemon.stop();
+}
+
+#[test]
+fn with_all_the_vrrp_process_runs_without_configuration() {
+    let place = Place::new("global_defs {\n}\n");
+    let daemon = place.running(&["--all"]);
+    assert!(is_alive(place.pid("v.pid")));
+    daemon.stop();
+}
+
+#[test]
+fn a_role_that_is_told_to_end_by_somebody_else_withdraws_and_is_started_again() {
+    let place = Place::new(ONE_INSTANCE);
+    let mut daemon = place.running(&[]);
+    let role = place.pid("v.pid");
+    signal(role, "TERM");
+    daemon.wait_for(&format!("VRRP child process({role}) died: Respawning"));
+    daemon.wait_for("Starting VRRP child process, pid=");
+    assert!(
+        !daemon.said.iter().any(|line| line.contains("exited due to signal")),
+        "{:?}",
+        daemon.said
+    );
+    daemon.stop();
+}

@@ -81,6 +81,13 @@ impl Channel {
         Ok(Channel(channel))
     }
 
+    /// Another handle of the same end.
+    pub fn try_clone(&self) -> Result<Channel, SysError> {
+        let copy = self.0.try_clone();
+        copy.map(Channel)
+            .map_err(|source| SysError::new("copy a control channel", "", source))
+    }
+
     /// Sends one message with descriptors, without waiting.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<Sent, SysError> {
         let fail = |source: io::Error| SysError::new("send on a control channel", "", source);

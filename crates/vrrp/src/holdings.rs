@@ -440,3 +440,6 @@ impl Holdings {
 fn backoff(refusals: u32) -> Duration {
     FIRST_RETRY * (1 << refusals.min(MOST_DOUBLINGS))
 }
+
+#[cfg(test)]
+mod tests;

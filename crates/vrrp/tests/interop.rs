@@ -1,4 +1,11 @@
 //! Packets of C keepalived 2.2.7, captured on a veth pair: we send the same bytes and believe them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod common;
 
@@ -107,7 +114,7 @@ fn over_ipv6_the_payload_is_the_originals_but_for_the_checksum_the_kernel_fills_
 }
 
 fn bench(sample: &Sample) -> Bench {
-    let mut model = common::models(&[sample.wish.clone()]);
+    let mut model = common::models(std::slice::from_ref(&sample.wish));
     for config in model.instances.values_mut() {
         let config = std::sync::Arc::make_mut(config);
         if let vrrp::config::Delivery::Unicast { peers, ttl, .. } = &mut config.delivery {

@@ -1,4 +1,11 @@
 //! The receive checks: order, words and counters (`spec/vrrp-behaviour.md` 4).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod common;
 

@@ -1,6 +1,13 @@
 //! Seeded simulations of three routers under loss, delay, one-way partitions, cut cables, freezes and restarts.
 //!
 //! A failing seed prints what happened and how to run it again: `VRRP_SEED=N cargo test -p vrrp --test simulation`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod common;
 

@@ -1,6 +1,13 @@
 //! The whole state table: every state, an owner among them, with everything that can happen in it.
 //!
 //! The table is `state_table.txt`; each line was read and judged by a person. `VRRP_BLESS=1` writes it anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod common;
 

@@ -384,6 +384,7 @@ impl<'f, F: Files> Reader<'f, F> {
     /// Steps 4 to 7: conditions, definitions, repetition, substitution, includes. `None` if nothing is left.
     fn prepare(&mut self, mut line: Line) -> Option<Line> {
         let mut rounds = 0;
+        let mut written: Option<Line> = None;
         loop {
             if line.text().is_empty() {
                 return None;
@@ -404,11 +405,16 @@ impl<'f, F: Files> Reader<'f, F> {
                 let shown = crate::render::mask(line.text());
                 let text = format!("Definitions on line '{shown}' contain themselves - giving up");
                 self.say(Class::Error, "definition-loop", text, line.at);
+                // As it was written: what the rounds made of it helps nobody.
+                line = written.unwrap_or(line);
                 break;
             }
             match self.substitute(&line) {
                 Substituted::Unchanged => break,
-                Substituted::Changed(next) => line = next,
+                Substituted::Changed(next) => {
+                    let before = std::mem::replace(&mut line, next);
+                    written.get_or_insert(before);
+                }
                 Substituted::TooLong => return None,
             }
             rounds += 1;

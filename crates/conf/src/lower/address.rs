@@ -26,20 +26,25 @@ struct Dropped;
 
 /// An entry of `virtual_ipaddress`.
 pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let entry = low
-        .current()
-        .map_or(0, |i| i.entries.entry("virtual_ipaddress").or_default().len());
-    let read = read(low, line, entry, Place::Virtual);
-    if let Some(instance) = low.current()
-        && let Ok(address) = read
-    {
-        instance
-            .entries
-            .entry("virtual_ipaddress")
-            .or_default()
-            .push(line.mark(0));
-        instance.draft.addresses.push(address);
+    let entry = low.current().map_or(0, |i| i.draft.addresses.len());
+    let Ok(address) = read(low, line, entry, Place::Virtual) else {
+        return;
+    };
+    let Some(instance) = low.current() else { return };
+    if !instance.taken.insert((address.prefix, address.interface)) {
+        let text = format!(
+            "({}): VIP duplicates a VIP {} - ignoring",
+            instance.name,
+            shown(address.prefix)
+        );
+        return low.error(line, 0, "address-duplicate", text);
     }
+    instance
+        .entries
+        .entry("virtual_ipaddress")
+        .or_default()
+        .push(line.mark(0));
+    instance.draft.addresses.push(address);
 }
 
 /// An entry of `virtual_ipaddress_excluded`.
@@ -210,13 +215,16 @@ fn device(low: &mut Lowering<'_>, line: Line<'_, '_>, word: usize, draft: &mut A
         );
         return low.error(line, word, "address-device", text);
     }
-    let host = draft.prefix.len() == draft.prefix.family().bits();
-    let shown = if host {
-        draft.prefix.address().to_string()
-    } else {
-        draft.prefix.to_string()
-    };
-    draft.interface = low.interface(line, word, &format!("ip address {shown}"));
+    let whose = format!("ip address {}", shown(draft.prefix));
+    draft.interface = low.interface(line, word, &whose);
+}
+
+/// An address as upstream shows it: a full prefix length is not worth saying.
+fn shown(prefix: Prefix) -> String {
+    if prefix.len() == prefix.family().bits() {
+        return prefix.address().to_string();
+    }
+    prefix.to_string()
 }
 
 /// The number of a scope.

@@ -26,7 +26,6 @@ macro_rules! flags {
 
 flags! {
     use_pid_dir |low| low.global.use_pid_dir = true;
-    block |_low| ();
     process_names |low| low.global.process_names = true;
     disable_local_igmp |low| low.global.disable_local_igmp = true;
     v3_checksum_as_v2 |low| low.defaults.checksum_as_v2 = true;
@@ -37,6 +36,9 @@ flags! {
     enable_script_security |low| low.global.script_security = true;
     log_unknown_vrids |low| low.settings.log_unknown_vrids = true;
 }
+
+/// `global_defs {`: its keywords say everything.
+pub(crate) fn block(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
 
 impl Lowering<'_> {
     /// `KEYWORD [BOOL]` of `global_defs`.

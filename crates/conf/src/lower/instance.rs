@@ -7,14 +7,17 @@ use super::Lowering;
 use crate::diagnostic::Class;
 use crate::source::{InclusionId, Mark};
 use crate::tree::Statement;
-use base::IfName;
-use std::collections::HashMap;
+use base::{IfName, Prefix};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::time::Duration;
 use vrrp::config::{PacingGroup, Peer, UnicastChecksum, Version, Vrid, Wanted};
 use vrrp::draft::{AuthType, Draft, Secret};
+
+/// Bytes of a password in a packet.
+const PASSWORD: usize = 8;
 
 /// An instance while its block is read, and where everything in it stands.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct InstanceDraft {
     pub(crate) marks: HashMap<&'static str, Mark>,
     /// Where each entry of a value block stands.
     pub(crate) entries: HashMap<&'static str, Vec<Mark>>,
+    /// Addresses so far, each with the interface it is put on if one is named.
+    pub(crate) taken: HashSet<(Prefix, Option<IfName>)>,
     /// The line that carries the password.
     pub(crate) secret_line: Option<(InclusionId, u32)>,
 }
@@ -65,6 +70,7 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         draft: Draft::default(),
         marks: HashMap::new(),
         entries: HashMap::new(),
+        taken: HashSet::new(),
         secret_line: None,
     });
 }
@@ -145,9 +151,21 @@ marks! {
     preempt "preempt" |d| d.nopreempt = false;
     nopreempt "nopreempt" |d| d.nopreempt = true;
     unicast_peers "unicast_peer" |d| d.unicast = true;
-    virtual_ipaddress "virtual_ipaddress" |_d| ();
-    virtual_ipaddress_excluded "virtual_ipaddress_excluded" |_d| ();
-    authentication "authentication" |_d| ();
+}
+
+/// A block whose entries say everything: only its place is remembered.
+pub(crate) fn virtual_ipaddress(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.draft(line, "virtual_ipaddress");
+}
+
+/// See [`virtual_ipaddress`].
+pub(crate) fn virtual_ipaddress_excluded(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.draft(line, "virtual_ipaddress_excluded");
+}
+
+/// See [`virtual_ipaddress`].
+pub(crate) fn authentication(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.draft(line, "authentication");
 }
 
 /// `state MASTER|BACKUP`.
@@ -440,7 +458,20 @@ pub(crate) fn auth_type(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `auth_pass STRING`. The password goes nowhere but into the draft.
 pub(crate) fn auth_pass(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let secret = Secret(line.word(1).unwrap_or_default().to_owned());
+    let mut password = line.word(1).unwrap_or_default();
+    if password.len() > PASSWORD {
+        let text = format!("Truncating auth_pass to {PASSWORD} characters");
+        low.error(line, 1, "auth-pass-truncated", text);
+        low.hint(vec![
+            "every router of the group must be given the same first eight characters".to_owned(),
+        ]);
+        let end = (0..=PASSWORD)
+            .rev()
+            .find(|&at| password.is_char_boundary(at))
+            .unwrap_or(0);
+        password = password.get(..end).unwrap_or_default();
+    }
+    let secret = Secret(password.to_owned());
     if let Some(draft) = low.draft(line, "auth_pass") {
         draft.auth_pass = Some(secret);
     }

@@ -10,8 +10,9 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a logger that was not there is left alone before the next attempt to reach it.
-const RETRY: Duration = Duration::from_secs(1);
+/// How long a logger that was not there is left alone before the next attempt to reach it: at boot it may come up
+/// between two lines, and a flood of lines should not become a flood of attempts.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// The way to the logger.
 #[derive(Debug)]
@@ -136,11 +137,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut syslog = Syslog::new(&path, 3, None);
-        let second = |n: u64| Instant::from_micros(n * 1_000_000);
-        syslog.write(second(10), "Keepalived", Pid(7), &line("one"));
+        let millis = |n: u64| Instant::from_micros(n * 1000);
+        syslog.write(millis(10), "Keepalived", Pid(7), &line("one"));
         let logger = UnixDatagram::bind(&path).unwrap();
-        syslog.write(second(10), "Keepalived", Pid(7), &line("two, in the pause"));
-        syslog.write(second(12), "Keepalived_vrrp", Pid(8), &line("three"));
+        syslog.write(millis(10), "Keepalived", Pid(7), &line("two, in the pause"));
+        syslog.write(millis(30), "Keepalived_vrrp", Pid(8), &line("three"));
         let first = read(&logger);
         assert!(first.starts_with("<30>Nov "), "{first}");
         assert!(
@@ -152,7 +153,7 @@ mod tests {
         drop(logger);
         std::fs::remove_file(&path).unwrap();
         let logger = UnixDatagram::bind(&path).unwrap();
-        syslog.write(second(12), "Keepalived", Pid(7), &line("four"));
+        syslog.write(millis(30), "Keepalived", Pid(7), &line("four"));
         assert!(read(&logger).ends_with(" Keepalived[7]: four"));
     }
 

@@ -10,8 +10,8 @@ mod vrrp;
 use crate::configuration::{Compiled, Model, compile};
 use crate::exit;
 use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, ToRole};
-use crate::log::Reporter;
 use crate::log::outbox::Outbox;
+use crate::log::{Level, Line, Reporter};
 use ::vrrp::config::AddressKey;
 use base::Prefix;
 use linux::SysError;
@@ -21,10 +21,10 @@ use linux::process::{self, Pid};
 use linux::sched::{self, Scheduling};
 use linux::signal::{self, Signal, Signals};
 use std::cell::RefCell;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io, panic};
 
 /// How long a role waits for its first message.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
@@ -277,6 +277,8 @@ fn start(kind: Kind) -> Result<Context, SysError> {
     let mut buffer = vec![0; MAX_MESSAGE];
     let (briefing, lock) = first_message(&channel, &mut buffer)?;
     process::end_with_parent(Pid(briefing.supervisor))?;
+    let last_words = channel.try_clone()?;
+    panic::set_hook(Box::new(move |panic| say_bug(&last_words, panic)));
     let gathered = linux::ipc::Gathered::new(&[channel.as_fd(), signals.as_fd()])?;
     let outbox = Rc::new(RefCell::new(Outbox::new(channel)));
     let reporter = Reporter::remote(&outbox, briefing.options.detail);
@@ -297,6 +299,16 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         stopping: false,
         _lock: lock,
     })
+}
+
+/// The last line of a role that has a bug: the supervisor logs it and starts the role again.
+fn say_bug(channel: &Channel, what: impl fmt::Display) {
+    let message = FromRole::Log {
+        lines: vec![Line::new(Level::Alert, &format!("internal error: {what}"))],
+        dropped: 0,
+    };
+    // If it cannot be sent there is no other way to say it.
+    let _ = ipc::encode(&message).and_then(|bytes| channel.send(&bytes, &[]));
 }
 
 fn first_message(channel: &Channel, buffer: &mut [u8]) -> Result<(Briefing, Option<OwnedFd>), SysError> {
@@ -340,4 +352,41 @@ pub(crate) fn address_key(line: &str) -> Option<AddressKey> {
         interface: interface.parse().ok()?,
         prefix: Prefix::new(address.parse().ok()?, length.parse().ok()?)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_from_the_line_that_records_it() {
+        let key = address_key("eth0.7 2001:db8::1/64").unwrap();
+        assert_eq!(key.to_string(), "2001:db8::1/64 on eth0.7");
+        for bad in [
+            "",
+            "eth0",
+            "eth0 10.0.0.1",
+            "eth0 10.0.0.1/33",
+            "eth0 10.0.0/8",
+            "a/b 10.0.0.1/8",
+            " 10.0.0.1/8",
+        ] {
+            assert_eq!(address_key(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_bug_is_said_on_one_line() {
+        let (near, far) = Channel::pair().unwrap();
+        say_bug(&near, "panicked at x.rs:1:\nindex out of bounds");
+        let mut buffer = [0; 256];
+        let Received::Message { length, .. } = far.receive(&mut buffer).unwrap() else {
+            panic!("nothing was said")
+        };
+        let FromRole::Log { lines, .. } = ipc::decode(&buffer[..length]).unwrap() else {
+            panic!("no line was said")
+        };
+        assert_eq!(lines[0].text, "internal error: panicked at x.rs:1: index out of bounds");
+        assert_eq!(lines[0].level, Level::Alert);
+    }
 }

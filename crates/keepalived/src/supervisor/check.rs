@@ -12,18 +12,30 @@ use std::path::Path;
 pub(super) fn run(source: &Source, target: Option<&Path>, netns: Option<&str>) -> u8 {
     let mut text = String::new();
     let mut code = exit::OK;
-    if let Some(name) = netns
-        && let Err(error) = namespace::join_network(&startup::namespace_file(name))
-    {
+    let mut complain = |error: SysError| {
         let _ = writeln!(text, "{error}");
         code = exit::TEST_CANNOT_RUN;
+    };
+    let join = |name: &str| namespace::join_network(&startup::namespace_file(name));
+    if let Some(Err(error)) = netns.map(join) {
+        complain(error);
     }
-    let (bundle, error) = configuration::load(source);
+    let (mut bundle, mut error) = configuration::load(source);
+    let mut compiled = configuration::compile(&bundle);
+    let said = configuration::settings(&compiled.model).namespace;
+    if let (None, Some(name)) = (netns, &said) {
+        // Its interfaces are other ones than those the first reading saw.
+        match join(name) {
+            Ok(()) => {
+                (bundle, error) = configuration::load(source);
+                compiled = configuration::compile(&bundle);
+            }
+            Err(error) => complain(error),
+        }
+    }
     if let Some(error) = error {
-        let _ = writeln!(text, "{error}");
-        code = exit::TEST_CANNOT_RUN;
+        complain(error);
     }
-    let compiled = configuration::compile(&bundle);
     let picture = target.is_none() && io::stderr().is_terminal();
     for diagnostic in &compiled.diagnostics {
         if picture {

@@ -14,6 +14,7 @@ use linux::ipc::Received;
 use linux::process::{self, Ended, Pid};
 use linux::signal::{self, Signal};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// Messages read from one role before signals get a turn: a role that talks without end delays them by a few
 /// milliseconds.
@@ -221,7 +222,6 @@ impl Supervisor {
         }
         let now = process::monotonic();
         let ending = matches!(self.phase, Phase::Stopping { .. });
-        let limited = process_settings(&self.model, kind).scheduling.realtime.is_some();
         let Some(child) = self.children.iter_mut().find(|child| child.kind == kind) else {
             return;
         };
@@ -236,6 +236,21 @@ impl Supervisor {
             }
             return self.ended_as_told(kind, ending);
         }
+        let pause = child.backoff.after_death(running.since, now);
+        if let Some(code) = self.judge(kind, pid, ended) {
+            return self.begin_stop(code);
+        }
+        let text = format!("{} child process({pid}) died: Respawning", kind.title());
+        self.reporter.say(Level::Alert, text);
+        if pause.is_zero() {
+            return self.start_role(kind);
+        }
+        self.postpone(kind, pause, now);
+    }
+
+    /// Says how a role died; the exit code if the daemon has to end for it.
+    fn judge(&self, kind: Kind, pid: Pid, ended: Ended) -> Option<u8> {
+        let limited = process_settings(&self.model, kind).scheduling.realtime_limit.is_some();
         match ended {
             Ended::Exited(code) if exit::is_permanent(code) => {
                 let word = match code {
@@ -246,36 +261,38 @@ impl Supervisor {
                 let text = format!("pid {pid} exited with permanent error {word}. Terminating");
                 self.reporter.say(Level::Alert, text);
                 self.tell_systemd(sdnotify::State::Failed(code));
-                return self.begin_stop(code);
+                return Some(code);
             }
-            Ended::Exited(0) => {}
-            Ended::Exited(code) => self
-                .reporter
-                .say(Level::Alert, format_args!("pid {pid} exited with status {code}")),
+            Ended::Exited(exit::OK) => {}
+            Ended::Exited(code) => {
+                let text = format!("pid {pid} exited with status {code}");
+                self.reporter.say(Level::Alert, text);
+            }
             Ended::Killed(number) => self.reporter.say(Level::Alert, reason_killed(pid, number, limited)),
         }
-        if self.options.no_respawn {
-            let text = format!("{} child process({pid}) died: Exiting", kind.title());
-            self.reporter.say(Level::Alert, text);
-            return self.begin_stop(exit::OK);
+        if !self.options.no_respawn {
+            return None;
         }
-        self.reporter.say(
-            Level::Alert,
-            format_args!("{} child process({pid}) died: Respawning", kind.title()),
-        );
-        let pause = child.backoff.after_death(running.since, now);
-        if pause.is_zero() {
-            return self.start_role(kind);
-        }
-        let text = format!(
-            "Restart of {} process delayed {} seconds to limit respawn rate",
-            kind.title(),
-            pause.as_secs()
-        );
+        let text = format!("{} child process({pid}) died: Exiting", kind.title());
+        self.reporter.say(Level::Alert, text);
+        Some(exit::OK)
+    }
+
+    /// Starts a role later.
+    fn postpone(&mut self, kind: Kind, pause: Duration, now: Instant) {
+        let (title, seconds) = (kind.title(), pause.as_secs());
+        let text = format!("Restart of {title} process delayed {seconds} seconds to limit respawn rate");
         self.reporter.info(text);
-        child.state = State::Waiting {
-            until: now.after(pause),
-        };
+        let index = self.child_index(kind);
+        if let Some(child) = self.children.get_mut(index) {
+            let until = now.after(pause);
+            child.state = State::Waiting { until };
+        }
+        // Nobody is left to wait for; a new configuration may be the cure.
+        self.settle();
+        if self.phase == Phase::Starting && std::mem::take(&mut self.reload_again) {
+            self.reload();
+        }
     }
 
     /// A role that was told to end has ended.

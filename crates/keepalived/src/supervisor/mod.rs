@@ -105,14 +105,22 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
     }
     let (writer, reporter) = startup::logging(&options);
     startup::greet(&options, &reporter);
-    let surroundings = startup::Surroundings::default();
-    let code = match startup::begin(options, argv0, source, writer, reporter.clone(), surroundings) {
+    let mut surroundings = startup::Surroundings::default();
+    let begun = startup::begin(options, argv0, source, writer, reporter.clone(), &mut surroundings);
+    let code = match begun {
         Ok(mut supervisor) => {
             supervisor.start_roles();
             supervisor.run()
         }
-        Err(startup::Ending::Quiet(code)) => return code,
-        Err(startup::Ending::Code(code)) => code,
+        Err(startup::Ending::Launched(code)) => return code,
+        Err(startup::Ending::Quiet(code)) => {
+            surroundings.restore(&reporter);
+            return code;
+        }
+        Err(startup::Ending::Code(code)) => {
+            surroundings.restore(&reporter);
+            code
+        }
     };
     reporter.info(format_args!("Stopped {}", version::title()));
     code
@@ -137,7 +145,7 @@ impl Supervisor {
     /// Waits for something to happen and sees to all of it.
     fn turn(&mut self) -> Result<(), SysError> {
         let now = process::monotonic();
-        let timeout = self.next_deadline(now).map(|at| at.since(now));
+        let timeout = self.next_deadline().map(|at| at.since(now));
         let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(self.signals.as_fd())
             .chain(self.children.iter().filter_map(Child::channel).map(AsFd::as_fd))
             .collect();
@@ -150,7 +158,7 @@ impl Supervisor {
     }
 
     /// When something is due even if nothing happens.
-    fn next_deadline(&self, _now: Instant) -> Option<Instant> {
+    fn next_deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Starting | Phase::Running => None,
             Phase::Reloading { since } => Some(since.after(reload::LIMIT)),

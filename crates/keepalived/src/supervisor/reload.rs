@@ -62,12 +62,13 @@ impl Supervisor {
         }
         let mut lines = record::addresses(&model);
         lines.extend(record::addresses(&self.model));
-        lines.extend(self.leftovers.iter().cloned());
+        // A role that dies before it has changed over leaves the old ones to the next.
+        self.leftovers.extend(lines);
         (self.bundle, self.model, self.settings) = (bundle, model, settings);
         self.generation += 1;
         self.phase = Phase::Reloading { since: now };
         if self.wants(Kind::Vrrp) {
-            self.report(self.record.write(&lines));
+            self.report(self.record.write(&self.leftovers));
         }
         let shared = self.share();
         self.report(shared);

@@ -7,7 +7,7 @@ use super::{Phase, Supervisor};
 use crate::cli::Options;
 use crate::configuration::{self, Bundle, Compiled, Model, Settings, Source};
 use crate::log::writer::{Destinations, Writer};
-use crate::log::{Level, Reporter, Sink};
+use crate::log::{Level, Line, Reporter, Sink};
 use crate::role::Kind;
 use crate::role::setup::PROCESS_NAME;
 use crate::sdnotify::Notifier;
@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -49,7 +50,9 @@ const CORE_PATTERN: &str = "/proc/sys/kernel/core_pattern";
 /// Why there is no supervisor.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// There is nothing more to say: the daemon is another process, in the background now or running before.
+    /// The daemon went into the background and this is the process that was started: it touches nothing more.
+    Launched(u8),
+    /// A daemon runs already, and that is said.
     Quiet(u8),
     /// It cannot or need not run; the exit code.
     Code(u8),
@@ -117,15 +120,24 @@ pub(super) fn temporary() -> PathBuf {
 
 /// The log as the command line wants it.
 pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
-    let writer = Rc::new(RefCell::new(Writer::new(Destinations {
+    let destinations = Destinations {
         syslog: (!options.no_syslog).then_some(options.facility.unwrap_or(FACILITY_DAEMON)),
         console: options.log_console && options.foreground,
         system_console: options.log_console,
         file: options
             .log_file
             .as_ref()
-            .map(|said| said.clone().unwrap_or_else(|| temporary().join("keepalived.log"))),
-    })));
+            .map(|said| said.clone().unwrap_or_else(|| temporary().join("keepalived.log")))
+            // The working directory changes in the background, and files of roles are opened later.
+            .map(|path| std::path::absolute(&path).unwrap_or(path)),
+    };
+    let own = destinations.clone();
+    // A bug of the supervisor is its last line, also in the background. The writer it was using may be in any state.
+    panic::set_hook(Box::new(move |panic| {
+        Writer::new(own.clone()).take(Line::new(Level::Alert, &format!("internal error: {panic}")));
+        eprintln!("{panic}");
+    }));
+    let writer = Rc::new(RefCell::new(Writer::new(destinations)));
     let sink: Rc<RefCell<dyn Sink>> = Rc::<RefCell<Writer>>::clone(&writer);
     let reporter = Reporter::new(sink, options.detail);
     (writer, reporter)
@@ -152,7 +164,7 @@ pub(super) fn begin(
     source: Source,
     writer: Rc<RefCell<Writer>>,
     reporter: Reporter,
-    mut surroundings: Surroundings,
+    surroundings: &mut Surroundings,
 ) -> Result<Supervisor, Ending> {
     let code = |code: u8| {
         let reporter = reporter.clone();
@@ -198,7 +210,7 @@ pub(super) fn begin(
         executable,
         notifier,
         pid_file,
-        surroundings,
+        surroundings: std::mem::take(surroundings),
         children,
         bundle,
         model,
@@ -348,7 +360,7 @@ fn claim_roles(options: &Options, model: &Model, paths: &PidPaths, reporter: &Re
 
 fn go_into_background() -> Result<Result<Launcher, Ending>, SysError> {
     Ok(match process::daemonise()? {
-        Daemonised::Launched(code) => Err(Ending::Quiet(code)),
+        Daemonised::Launched(code) => Err(Ending::Launched(code)),
         Daemonised::Background(launcher) => Ok(launcher),
     })
 }

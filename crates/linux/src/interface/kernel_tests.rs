@@ -7,6 +7,7 @@ use crate::testing::Netns;
 use base::{Prefix, Rng};
 use std::fmt::Write;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_fresh_mirror_shows_what_is_there() {
@@ -293,6 +294,47 @@ fn a_mirror_keeps_up_while_somebody_changes_addresses_without_end() {
         shown(&mirror, "va", Family::V4),
         (0..300).map(|n| address(n).to_string()).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn a_mirror_can_be_opened_while_somebody_changes_addresses_without_end() {
+    let Some(net) = Netns::new() else { return };
+    net.ip("link add va type veth peer name vb");
+    net.ip_batch(&lines("add", 0..3000));
+    let index = net
+        .run(|| Mirror::open().unwrap())
+        .link_named("va".parse().unwrap())
+        .unwrap()
+        .index;
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut socket = net.run(|| AddressSocket::open().unwrap());
+            let change = |action| AddressRequest {
+                action,
+                ..AddressRequest::add(index, address(0))
+            };
+            while !done.load(Ordering::Relaxed) {
+                socket
+                    .submit(1, &[change(Action::Remove), change(Action::Add)])
+                    .unwrap();
+                socket.complete(&mut Vec::new()).unwrap();
+            }
+        });
+        let reactor = Reactor::new().unwrap();
+        let start = reactor.now();
+        let opened = net.run(Mirror::open);
+        println!("opened after {:?}", reactor.now() - start);
+        done.store(true, Ordering::Relaxed);
+        let mut mirror = opened.unwrap();
+        println!("current: {}", mirror.is_current());
+        assert!(named(&mirror, "va").index == index);
+        await_until(
+            &mut mirror,
+            |mirror| mirror.addresses(index, Family::V4).count() == 3000,
+            "it has caught up",
+        );
+    });
 }
 
 /// A change to one of a few addresses that get in each other's way.

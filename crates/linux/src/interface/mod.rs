@@ -16,7 +16,7 @@ use crate::netlink::socket::{Arrival, RouteSocket, error_code, messages, os_erro
 use crate::{SysError, Turn};
 use base::{Family, IfIndex, IfName};
 use decode::decode;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkMessage};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
@@ -36,14 +36,11 @@ const READS_PER_TURN: usize = 256;
 /// finishing it in one turn beats being overtaken by changes between turns; this bounds a turn all the same.
 const READS_PER_DUMP: usize = 4096;
 
-/// Dumps begun in one turn because changes made the one before inconsistent.
-const DUMPS_PER_TURN: u32 = 8;
-
 /// Turns that [`Mirror::open`] gives the first dump.
-const TURNS_TO_OPEN: usize = 64;
+const TURNS_TO_OPEN: usize = 20;
 
-/// How long [`Mirror::open`] waits for the kernel in each of them, in milliseconds.
-const PATIENCE: u16 = 1000;
+/// How long [`Mirror::open`] pauses between them for the kernel, in milliseconds.
+const PAUSE: u16 = 50;
 
 /// Links and addresses as the kernel has them.
 pub struct Mirror {
@@ -52,6 +49,8 @@ pub struct Mirror {
     dump: Dump,
     /// Notifications were lost: what the table says may be wrong until the next complete dump.
     stale: bool,
+    /// A dump has been read from end to end, though perhaps not a consistent one.
+    listed: bool,
     undecodable: u64,
     buffer: Vec<u8>,
 }
@@ -75,6 +74,10 @@ enum Subject {
 
 impl Mirror {
     /// Opens the mirror in the network namespace of the calling thread and reads everything there is.
+    ///
+    /// If somebody changes addresses all the time, so that no list of them is consistent, the mirror is given out
+    /// after about a second all the same. It is then not yet current ([`Mirror::is_current`]), and its descriptor is
+    /// ready.
     pub fn open() -> Result<Mirror, SysError> {
         Mirror::with_receive_buffer(RECEIVE_BUFFER)
     }
@@ -88,26 +91,33 @@ impl Mirror {
             table: Table::default(),
             dump: Dump::Idle,
             stale: true,
+            listed: false,
             undecodable: 0,
             buffer: vec![0; 64 * 1024],
         };
         let mut changes = Vec::new();
         for _ in 0..TURNS_TO_OPEN {
-            let turn = mirror.read(&mut changes)?;
+            let _ = mirror.read(&mut changes)?;
             changes.clear();
             if mirror.is_current() {
                 return Ok(mirror);
             }
-            if turn == Turn::Drained {
-                let mut fds = [PollFd::new(mirror.socket.as_fd(), PollFlags::POLLIN)];
-                // Interrupted or timed out: the turns are counted.
-                let _ = poll(&mut fds, PollTimeout::from(PATIENCE));
-            }
+            let mut fds = [PollFd::new(mirror.socket.as_fd(), PollFlags::POLLIN)];
+            // Interrupted or timed out: the turns are counted.
+            let _ = poll(&mut fds, PollTimeout::from(PAUSE));
         }
-        Err(SysError::new("list interfaces", "", os_error(Errno::ETIMEDOUT)))
+        if !mirror.listed {
+            return Err(failed("list interfaces and addresses", Errno::ETIMEDOUT));
+        }
+        // Somebody changes addresses without end. What is known is nearly everything; the rest comes as changes.
+        if mirror.dump == Dump::Idle {
+            mirror.begin()?;
+        }
+        Ok(mirror)
     }
 
-    /// Reads what the kernel has reported and appends what is different now. Never waits.
+    /// Reads what the kernel has reported and appends what is different now. Never waits. After lost notifications it
+    /// reads everything anew, at most once in a turn.
     ///
     /// After an error the mirror may be out of date; the next call tries again to bring it up to date.
     pub fn read(&mut self, changes: &mut Vec<Change>) -> Result<Turn, SysError> {
@@ -149,15 +159,14 @@ impl Mirror {
     }
 
     fn read_into(&mut self, buffer: &mut [u8], changes: &mut Vec<Change>) -> Result<Turn, SysError> {
-        let mut reads = 0;
-        let mut dumps = 0;
+        let (mut reads, mut begun) = (0, false);
         loop {
             let limit = if self.dump == Dump::Idle {
                 READS_PER_TURN
             } else {
                 READS_PER_DUMP
             };
-            if reads >= limit || dumps > DUMPS_PER_TURN {
+            if reads >= limit {
                 return Ok(Turn::More);
             }
             reads += 1;
@@ -168,32 +177,28 @@ impl Mirror {
                 failed("read network changes", errno)
             })?;
             match arrival {
-                Arrival::Bytes(len) => {
-                    dumps += self.take_datagram(buffer.get(..len).unwrap_or_default(), changes)?;
-                }
+                Arrival::Bytes(len) => self.take_datagram(buffer.get(..len).unwrap_or_default(), changes)?,
                 Arrival::Overrun => self.stale = true,
                 // After an overrun the kernel drops everything until its queue is empty: only now is a dump complete.
                 Arrival::Empty if self.stale && self.dump == Dump::Idle => {
-                    self.stale = false;
-                    self.table.begin_dump();
-                    self.request(Subject::Links)?;
-                    dumps += 1;
+                    if begun {
+                        return Ok(Turn::More);
+                    }
+                    begun = true;
+                    self.begin()?;
                 }
                 Arrival::Empty => return Ok(Turn::Drained),
             }
         }
     }
 
-    /// Takes in the messages of one datagram; returns how many dumps it had to begin again.
-    fn take_datagram(&mut self, datagram: &[u8], changes: &mut Vec<Change>) -> Result<u32, SysError> {
-        let mut begun = 0;
+    /// Takes in the messages of one datagram.
+    fn take_datagram(&mut self, datagram: &[u8], changes: &mut Vec<Change>) -> Result<(), SysError> {
         for message in messages(datagram) {
             let (kind, payload) = (message.message_type(), message.payload());
-            let ours = self.is_part_of_dump(message.sequence_number(), message.flags());
+            let ours = self.is_part_of_dump(&message);
             match i32::from(kind) {
-                libc::NLMSG_DONE | libc::NLMSG_ERROR if ours => {
-                    begun += self.end_of_dump(error_code(payload), changes)?;
-                }
+                libc::NLMSG_DONE | libc::NLMSG_ERROR if ours => self.end_of_dump(error_code(payload), changes)?,
                 libc::NLMSG_DONE | libc::NLMSG_ERROR | libc::NLMSG_NOOP => {}
                 _ => match decode(kind, payload) {
                     Ok(Some(notice)) => self.table.take(notice, ours, changes),
@@ -202,58 +207,59 @@ impl Mirror {
                 },
             }
         }
-        Ok(begun)
+        Ok(())
     }
 
-    fn is_part_of_dump(&mut self, number: u32, flags: u16) -> bool {
+    fn is_part_of_dump(&mut self, message: &NetlinkBuffer<&[u8]>) -> bool {
         match &mut self.dump {
             Dump::Running {
                 sequence, interrupted, ..
-            } if *sequence == number => {
-                *interrupted |= i32::from(flags) & libc::NLM_F_DUMP_INTR != 0;
+            } if self.socket.is_answer(message, *sequence) => {
+                *interrupted |= i32::from(message.flags()) & libc::NLM_F_DUMP_INTR != 0;
                 true
             }
             Dump::Running { .. } | Dump::Idle => false,
         }
     }
 
-    fn end_of_dump(&mut self, errno: i32, changes: &mut Vec<Change>) -> Result<u32, SysError> {
+    fn end_of_dump(&mut self, errno: i32, changes: &mut Vec<Change>) -> Result<(), SysError> {
         let Dump::Running {
             subject, interrupted, ..
         } = self.dump
         else {
-            return Ok(0);
+            return Ok(());
         };
         self.dump = Dump::Idle;
-        // New notifications filled the buffer before the list could begin, or such a list, begun after all, is still
-        // being sent: what it says is true, and the next attempt is complete.
-        if [libc::ENOBUFS, libc::EBUSY].contains(&errno) {
-            self.stale = true;
-            return Ok(1);
-        }
-        if errno != 0 {
-            self.stale = true;
-            return Err(failed("list interfaces and addresses", Errno::from_raw(errno)));
-        }
-        match subject {
-            // What changed while it was listed may be missing from the list.
-            _ if interrupted => {
-                self.request(subject)?;
-                Ok(1)
+        match (errno, subject) {
+            (0, Subject::Links) => return self.request(Subject::Addresses, interrupted),
+            (0, Subject::Addresses) => {
+                self.listed = true;
+                // What changed while it was listed may have hidden something else from the list.
+                self.stale |= interrupted;
+                if !interrupted {
+                    self.table.end_dump(changes);
+                    changes.push(Change::Resynced);
+                }
             }
-            Subject::Links => {
-                self.request(Subject::Addresses)?;
-                Ok(0)
-            }
-            Subject::Addresses => {
-                self.table.end_dump(changes);
-                changes.push(Change::Resynced);
-                Ok(0)
+            // New notifications filled the buffer before the list could begin, or such a list, begun after all, is
+            // still being sent: what it says is true, and the next attempt is complete.
+            (libc::ENOBUFS | libc::EBUSY, _) => self.stale = true,
+            (_, _) => {
+                self.stale = true;
+                return Err(failed("list interfaces and addresses", Errno::from_raw(errno)));
             }
         }
+        Ok(())
     }
 
-    fn request(&mut self, subject: Subject) -> Result<(), SysError> {
+    /// Asks for everything.
+    fn begin(&mut self) -> Result<(), SysError> {
+        self.stale = false;
+        self.table.begin_dump();
+        self.request(Subject::Links, false)
+    }
+
+    fn request(&mut self, subject: Subject, interrupted: bool) -> Result<(), SysError> {
         let body = match subject {
             Subject::Links => {
                 let mut message = LinkMessage::default();
@@ -278,7 +284,7 @@ impl Mirror {
         self.dump = Dump::Running {
             subject,
             sequence,
-            interrupted: false,
+            interrupted,
         };
         Ok(())
     }

@@ -6,8 +6,8 @@ use crate::SysError;
 use netlink_packet_core::NetlinkBuffer;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recvmsg, send, setsockopt, socket,
-    sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, recvmsg, send,
+    setsockopt, socket, sockopt,
 };
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -15,6 +15,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 /// An rtnetlink socket that never waits.
 pub(crate) struct RouteSocket {
     fd: OwnedFd,
+    /// The kernel's number of this socket, which its answers to this socket carry.
+    port: u32,
     sequence: u32,
 }
 
@@ -40,7 +42,8 @@ impl RouteSocket {
         crate::sys::set_option(fd.as_fd(), libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)
             .map_err(|source| SysError::new("open a netlink socket", "", source))?;
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(failed)?;
-        Ok(RouteSocket { fd, sequence: 0 })
+        let port = getsockname::<NetlinkAddr>(fd.as_raw_fd()).map_err(failed)?.pid();
+        Ok(RouteSocket { fd, port, sequence: 0 })
     }
 
     /// The numbers of the next `count` messages: the first of them; they wrap around.
@@ -52,6 +55,13 @@ impl RouteSocket {
         let first = self.sequence;
         self.sequence = first.wrapping_add(count);
         first
+    }
+
+    /// Whether a message answers the request of this socket with this number.
+    ///
+    /// A notification carries the number that the socket of its cause gave it, which may be the same.
+    pub(crate) fn is_answer(&self, message: &NetlinkBuffer<&[u8]>, sequence: u32) -> bool {
+        message.sequence_number() == sequence && message.port_number() == self.port
     }
 
     /// Sends messages to the kernel, which works through them before this returns.

@@ -1,12 +1,11 @@
 //! Adverts and announcements over a cable between two namespaces of the test's own.
 
 use super::frame::{ARP, Frame, IPV6};
+use super::lan::{Lan, VRRP, ip, link, listen, running_link, send};
 use super::packet::{FrameSender, OutFrame};
 use super::raw::{AdvertReceiver, AdvertSender, Inbox, Listen, OutPacket, READS_PER_TURN};
 use crate::Turn;
-use crate::interface::{Link, Mirror};
 use crate::reactor::Reactor;
-use crate::testing::Netns;
 use base::{Family, IfIndex, MacAddr};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,7 +13,6 @@ use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 
-const VRRP: u8 = 112;
 const GROUP4: &str = "224.0.0.18";
 const GROUP6: &str = "ff02::12";
 
@@ -81,9 +79,8 @@ fn an_ipv4_advert_to_a_peer_is_routed_and_arrives_where_its_address_is_listened_
         out(&second, "10.0.0.1", "10.0.0.2", None),
         out(&third, "10.0.0.1", "10.0.0.3", Some(lan.left.index)),
     ];
-    send(&sender, &packets, &[]);
     for (receiver, address) in receivers.iter().zip(["10.0.0.2", "10.0.0.2", "10.0.0.3"]) {
-        let got = lan.receive(receiver, 1).remove(0);
+        let got = lan.exchange(&sender, &packets, receiver, 1).remove(0);
         assert_eq!((got.destination, got.hop_limit), (ip(address), 64));
         assert_eq!(got.interface, Some(lan.right.index));
     }
@@ -122,8 +119,11 @@ fn an_ipv6_advert_to_a_peer_has_the_hop_limit_asked_for_or_the_kernels() {
             ..packet
         },
     ];
-    send(&sender, &packets, &[]);
-    let hops: Vec<u8> = lan.receive(&receiver, 2).iter().map(|got| got.hop_limit).collect();
+    let hops: Vec<u8> = lan
+        .exchange(&sender, &packets, &receiver, 2)
+        .iter()
+        .map(|got| got.hop_limit)
+        .collect();
     assert_eq!(hops, [7, 64]);
 }
 
@@ -270,7 +270,7 @@ fn what_cannot_be_listened_at_is_said_in_a_sentence() {
 #[test]
 fn announcements_arrive_byte_for_byte() {
     let Some(lan) = Lan::new() else { return };
-    let mut ear = lan.b.run(|| packet_socket(lan.right.index));
+    let mut ear = lan.b.run(packet_socket);
     let sender = lan.a.run(|| FrameSender::open().unwrap());
     let mac = lan.left.mac.unwrap();
     let frames = [
@@ -305,7 +305,7 @@ fn announcements_arrive_byte_for_byte() {
 #[test]
 fn a_thousand_packets_are_sent_in_one_go_and_all_arrive() {
     let Some(lan) = Lan::new() else { return };
-    let ear = lan.b.run(|| packet_socket(lan.right.index));
+    let ear = lan.b.run(packet_socket);
     ear.set_recv_buffer_size(1 << 20).unwrap();
     ear.set_nonblocking(true).unwrap();
     let reactor = Reactor::new().unwrap();
@@ -383,102 +383,6 @@ fn frames_beyond_the_room_of_the_kernel_are_left_for_later() {
     println!("room for {sent} frames");
 }
 
-/// Two hosts on one cable: `va` in `a`, `vb` in `b`.
-struct Lan {
-    a: Netns,
-    b: Netns,
-    left: Link,
-    right: Link,
-}
-
-impl Lan {
-    fn new() -> Option<Lan> {
-        let (a, b) = Netns::pair("va", "vb")?;
-        for (net, dev, n) in [(&a, "va", 1), (&b, "vb", 2)] {
-            net.ip(&format!("addr add 10.0.0.{n}/24 dev {dev}"));
-            net.ip(&format!("addr add fe80::{n}/64 dev {dev} nodad"));
-            net.ip(&format!("addr add 2001:db8::{n}/64 dev {dev} nodad"));
-        }
-        let (left, right) = (running_link(&a, "va"), running_link(&b, "vb"));
-        Some(Lan { a, b, left, right })
-    }
-
-    fn listen(&self, local: &str, interface: Option<IfIndex>) -> AdvertReceiver {
-        self.b.run(|| AdvertReceiver::open(listen(local, interface)).unwrap())
-    }
-
-    /// Waits for so many packets.
-    fn receive(&self, receiver: &AdvertReceiver, count: usize) -> Vec<Got> {
-        let mut inbox = Inbox::new(1500);
-        let mut got = Vec::new();
-        for _ in 0..100 {
-            let _ = receiver
-                .receive(&mut inbox, |packet| {
-                    got.push(Got {
-                        bytes: packet.bytes.to_vec(),
-                        source: packet.source,
-                        destination: packet.destination,
-                        hop_limit: packet.hop_limit,
-                        interface: packet.interface,
-                        truncated: packet.truncated,
-                    });
-                })
-                .unwrap();
-            if got.len() >= count {
-                break;
-            }
-            poll(
-                &mut [PollFd::new(receiver.as_fd(), PollFlags::POLLIN)],
-                PollTimeout::from(100_u8),
-            )
-            .unwrap();
-        }
-        assert_eq!(got.len(), count);
-        got
-    }
-}
-
-struct Got {
-    bytes: Vec<u8>,
-    source: IpAddr,
-    destination: IpAddr,
-    hop_limit: u8,
-    interface: Option<IfIndex>,
-    truncated: bool,
-}
-
-fn link(net: &Netns, name: &str) -> Link {
-    let mirror = net.run(|| Mirror::open().unwrap());
-    mirror.link_named(name.parse().unwrap()).unwrap().clone()
-}
-
-/// The kernel takes its time between the carrier and the first packet that passes.
-fn running_link(net: &Netns, name: &str) -> Link {
-    let mut mirror = net.run(|| Mirror::open().unwrap());
-    for _ in 0..100 {
-        while mirror.read(&mut Vec::new()).unwrap() == Turn::More {}
-        let link = mirror.link_named(name.parse().unwrap()).unwrap();
-        if link.running {
-            return link.clone();
-        }
-        poll(
-            &mut [PollFd::new(mirror.as_fd(), PollFlags::POLLIN)],
-            PollTimeout::from(100_u8),
-        )
-        .unwrap();
-    }
-    panic!("{name} does not come up");
-}
-
-fn listen(local: &str, interface: Option<IfIndex>) -> Listen {
-    Listen {
-        protocol: VRRP,
-        local: ip(local),
-        interface,
-        receive_buffer: None,
-    }
-}
-
 fn out<'a>(bytes: &'a [u8], source: &str, destination: &str, interface: Option<IfIndex>) -> OutPacket<'a> {
     OutPacket {
         bytes,
@@ -489,20 +393,10 @@ fn out<'a>(bytes: &'a [u8], source: &str, destination: &str, interface: Option<I
     }
 }
 
-fn send(sender: &AdvertSender, packets: &[OutPacket<'_>], expected: &[(usize, i32)]) {
-    let mut refused = Vec::new();
-    sender.send(packets, &mut refused);
-    assert_eq!(refused, expected);
-}
-
 /// An IPv4 packet as the daemon writes it: length and checksum are left to the kernel.
 fn ipv4(source: &str, destination: &str, protocol: u8, ttl: u8, payload: &[u8]) -> Vec<u8> {
     let head = [0x45, 0xc0, 0, 0, 0, 1, 0, 0, ttl, protocol, 0, 0];
     [&head[..], &octets(source), &octets(destination), payload].concat()
-}
-
-fn ip(text: &str) -> IpAddr {
-    text.parse().unwrap()
 }
 
 fn octets(text: &str) -> Vec<u8> {
@@ -524,14 +418,13 @@ fn sum(bytes: &[u8]) -> u32 {
     sum
 }
 
-/// Hears every frame that comes in by an interface.
-fn packet_socket(interface: IfIndex) -> Socket {
+/// Hears every frame of its namespace.
+fn packet_socket() -> Socket {
     let everything = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
     let socket = Socket::new(Domain::PACKET, Type::RAW.cloexec(), Some(everything)).unwrap();
     socket
         .set_read_timeout(Some(std::time::Duration::from_secs(5)))
         .unwrap();
-    assert_ne!(interface.0, 0);
     socket
 }
 

@@ -6,3 +6,5 @@ pub mod raw;
 
 #[cfg(test)]
 mod kernel_tests;
+#[cfg(test)]
+mod lan;

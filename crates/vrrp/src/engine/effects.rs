@@ -33,7 +33,7 @@ impl Engine {
                 Effect::Advertise => self.advertise(slot, None, out),
                 Effect::Resign(times) => self.resign(slot, times, out),
                 Effect::Hold => self.hold_all(now, slot, out),
-                Effect::Release => self.release_all(slot),
+                Effect::Release => self.release_all(now, slot, out),
                 Effect::AnnounceAgain => self.announce_again(now, slot),
                 Effect::AnnounceSource => self.announce_source(slot),
                 Effect::ForgetTold => {
@@ -97,15 +97,16 @@ impl Engine {
         self.holdings.pump(now, &self.interfaces, out);
     }
 
-    fn release_all(&mut self, slot: Slot) {
+    fn release_all(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
         self.announcer.silence(slot);
         let Some(instance) = self.instances.get_mut(slot) else {
             return;
         };
         instance.ears.counters.release_master += 1;
-        for key in instance.addresses.iter().map(|address| address.key()) {
+        for key in instance.keys() {
             self.holdings.release(slot, key);
         }
+        self.holdings.pump(now, &self.interfaces, out);
     }
 
     fn announce_again(&mut self, now: Instant, slot: Slot) {

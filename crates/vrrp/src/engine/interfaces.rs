@@ -112,17 +112,20 @@ impl Interfaces {
         change
     }
 
-    /// Sets which addresses are virtual, on whatever interface.
-    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>) {
+    /// Sets which addresses are virtual, on whatever interface. True if the usable addresses of an interface changed.
+    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>) -> bool {
         if addresses == self.virtual_addresses {
-            return;
+            return false;
         }
         self.virtual_addresses = addresses;
         let known = core::mem::take(&mut self.by_name);
+        let mut changed = false;
         for (name, interface) in known {
-            let interface = self.judged(name, interface.facts);
-            self.by_name.insert(name, interface);
+            let judged = self.judged(name, interface.facts.clone());
+            changed |= judged != interface;
+            self.by_name.insert(name, judged);
         }
+        changed
     }
 
     fn judged(&self, name: IfName, facts: InterfaceFacts) -> Interface {

@@ -121,6 +121,10 @@ impl Engine {
 
     /// Brings the instances to the state a model describes; `reload` has the table of what that means.
     pub fn reconfigure(&mut self, now: Instant, model: Model, out: &mut Vec<Action>) {
+        // Who is about to end has no use for another model.
+        if self.ending {
+            return;
+        }
         self.apply_model(now, model, out);
         self.holdings.pump(now, &self.interfaces, out);
     }
@@ -150,33 +154,23 @@ impl Engine {
 
     /// When [`Input::DeadlineReached`] is wanted, and why. Something that is due at once has the time zero.
     pub fn deadline(&self) -> Option<Deadline<Wake>> {
-        let instance = self.due.first().map(|(at, slot)| (*at, Some(*slot)));
-        let announce = self.announcer.deadline(self.holdings.is_adding()).map(|at| (at, None));
-        let retry = self.holdings.deadline();
-        let (at, slot) = [instance, announce]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(at, _)| *at)
-            .or(retry.map(|at| (at, None)))?;
-        if let Some(retry) = retry
-            && retry < at
-        {
-            return Some(Deadline {
-                at: retry,
-                why: Wake::RetryAddress,
-            });
-        }
-        let timer = slot.and_then(|slot| {
-            let instance = self.instances.get(slot)?;
+        let timer = self.due.first().and_then(|(at, slot)| {
+            let instance = self.instances.get(*slot)?;
             let why = instance.election.deadline()?.why;
-            Some(Wake::Instance(instance.config.name.clone(), why))
+            let why = Wake::Instance(instance.config.name.clone(), why);
+            Some(Deadline { at: *at, why })
         });
-        let why = timer.unwrap_or(if announce.is_some() {
-            Wake::Announce
-        } else {
-            Wake::RetryAddress
+        let announce = self.announcer.deadline(self.holdings.is_adding()).map(|at| Deadline {
+            at,
+            why: Wake::Announce,
         });
-        Some(Deadline { at, why })
+        let retry = self.holdings.deadline().map(|at| Deadline {
+            at,
+            why: Wake::RetryAddress,
+        });
+        // Of equal times the first counts: an advert before an announcement.
+        let all = [timer, announce, retry].into_iter().flatten();
+        all.min_by_key(|deadline| deadline.at)
     }
 
     /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
@@ -262,12 +256,13 @@ impl Engine {
         }
     }
 
-    fn refresh_virtual_addresses(&mut self) {
+    /// True if what may be a source address changed somewhere.
+    fn refresh_virtual_addresses(&mut self) -> bool {
         let configured = self.instances.iter().flat_map(|(_, instance)| &instance.addresses);
         let configured = configured.map(|address| address.prefix.address());
         let leftover = self.leftovers.iter().map(|key| key.prefix.address());
         let all: BTreeSet<IpAddr> = configured.chain(leftover).collect();
-        self.interfaces.set_virtual(all);
+        self.interfaces.set_virtual(all)
     }
 
     fn tell(name: Option<&Name>, level: Level, text: String, out: &mut Vec<Action>) {

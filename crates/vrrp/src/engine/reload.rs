@@ -104,21 +104,22 @@ impl Engine {
         for slot in ended {
             released.extend(self.end(now, slot, &model.instances, out));
         }
-        let slots: Vec<Slot> = begun.into_iter().map(|config| self.insert(config)).collect();
-        self.refresh_virtual_addresses();
-        let changed: Vec<Slot> = kept.keys().copied().collect();
+        let begun: BTreeSet<Slot> = begun.into_iter().map(|config| self.insert(config)).collect();
+        let mut changed: BTreeSet<Slot> = kept.keys().copied().collect();
         for (slot, config) in kept {
             released.extend(self.change(now, slot, config, out));
         }
+        let sources_moved = self.refresh_virtual_addresses();
         self.note_dependants();
-        self.find_rivals();
-        let all: Vec<Slot> = self.names.values().copied().collect();
-        for slot in all {
-            if slots.contains(&slot) {
-                self.begin(now, slot, out);
-            } else {
-                self.survey(now, slot, out);
-            }
+        changed.extend(self.find_rivals());
+        if sources_moved {
+            changed.extend(self.names.values());
+        }
+        for slot in &begun {
+            self.begin(now, *slot, out);
+        }
+        for slot in changed.difference(&begun) {
+            self.survey(now, *slot, out);
         }
         for slot in changed {
             self.note_deadline(slot);
@@ -272,7 +273,10 @@ impl Engine {
 
     /// Finds instances that have the same virtual router on one segment: the one that was there first runs, and
     /// among new ones the first by name. Unicast instances may share one if they have no peer in common.
-    fn find_rivals(&mut self) {
+    ///
+    /// Gives the instances whose answer changed.
+    fn find_rivals(&mut self) -> Vec<Slot> {
+        let mut changed = Vec::new();
         let mut taken: BTreeMap<Claim, Vec<Slot>> = BTreeMap::new();
         let mut order: Vec<Slot> = self.names.values().copied().collect();
         order.sort_by_key(|slot| {
@@ -300,10 +304,14 @@ impl Engine {
             if rival.is_none() {
                 others.push(slot);
             }
-            if let Some(instance) = self.instances.get_mut(slot) {
+            if let Some(instance) = self.instances.get_mut(slot)
+                && instance.rival != rival
+            {
                 instance.rival = rival;
+                changed.push(slot);
             }
         }
+        changed
     }
 
     /// The start delay as the settings say it now; who still waits for its end waits for the new one.

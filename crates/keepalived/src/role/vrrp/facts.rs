@@ -7,7 +7,7 @@
 use crate::log::{Level, Reporter};
 use ::vrrp::config::AddressKey;
 use ::vrrp::input::{Input, InterfaceFacts};
-use base::{Family, IfName};
+use base::{Family, IfIndex, IfName};
 use linux::interface::{Address, Change, Link, Mirror};
 use linux::netlink::KEEPALIVED_MARK;
 use linux::{SysError, Turn};
@@ -34,6 +34,11 @@ impl Watcher {
     /// Whether an address is on its interface.
     pub(super) fn has(&self, key: &AddressKey) -> bool {
         self.find(key).is_some()
+    }
+
+    /// The name of an interface.
+    pub(super) fn name_of(&self, index: IfIndex) -> Option<IfName> {
+        self.mirror.link(index).map(|link| link.name)
     }
 
     /// Every address there is, and whether it is one of `recorded` that an earlier run put there: it has our mark, or

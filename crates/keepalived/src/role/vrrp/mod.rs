@@ -16,7 +16,7 @@ mod sockets;
 use super::{Context, Order};
 use crate::exit;
 use crate::ipc::FromRole;
-use crate::log::Reporter;
+use crate::log::{Level, Reporter};
 use ::vrrp::action::Action;
 use ::vrrp::engine::{Engine, leftovers};
 use ::vrrp::input::Input;
@@ -218,7 +218,14 @@ impl Role {
             match action {
                 Action::SendAdvert(advert) => self.effects.queue_advert(advert),
                 Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps),
-                Action::Announce(announcement) => self.effects.queue_announcement(announcement),
+                Action::Announce(announcement) => {
+                    if self.reporter.keeps(Level::Detail) {
+                        let place = self.watcher.name_of(announcement.interface);
+                        let text = report::announcement(&announcement, place.as_ref());
+                        self.reporter.say(Level::Detail, text);
+                    }
+                    self.effects.queue_announcement(announcement);
+                }
                 Action::Notify {
                     instance,
                     state,

@@ -1,0 +1,226 @@
+use super::*;
+use crate::config::AddressFlags;
+use crate::input::InterfaceFacts;
+use alloc::collections::BTreeSet;
+use base::{IfIndex, Prefix};
+use core::net::{IpAddr, Ipv4Addr};
+use proptest::prelude::*;
+
+/// What a test does to the holdings.
+#[derive(Clone, Debug)]
+enum Deed {
+    Hold(usize, u8),
+    Release(usize, u8),
+    /// The kernel will refuse some steps of the next batch for a reason of its own.
+    Refuse(Vec<(usize, i32)>),
+    /// The answer to the oldest batch arrives.
+    Answer,
+    /// The interface goes, and its addresses with it.
+    LoseInterface,
+    GainInterface,
+    Wait,
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_kernel_ends_with_what_is_wanted_and_then_nothing_is_left_to_do(
+        deeds in proptest::collection::vec(deed(), 0..60)
+    ) {
+        let mut bench = Bench::new();
+        for deed in &deeds {
+            bench.does(deed);
+        }
+        bench.does(&Deed::GainInterface);
+        bench.settle();
+        prop_assert_eq!(&bench.kernel, &bench.wanted());
+        prop_assert!(bench.holdings.is_settled());
+        let mut nothing = Vec::new();
+        bench.holdings.pump(bench.now, &bench.interfaces, &mut nothing);
+        prop_assert_eq!(nothing, []);
+    }
+
+    #[test]
+    fn a_batch_is_never_larger_than_its_limit_and_never_two_in_one_direction(
+        deeds in proptest::collection::vec(deed(), 0..60)
+    ) {
+        let mut bench = Bench::new();
+        for deed in &deeds {
+            bench.does(deed);
+            let adding = |step: &AddressStep| match step {
+                AddressStep::Add { .. } => true,
+                AddressStep::Remove { .. } => false,
+            };
+            let adds = bench.outstanding.iter().filter(|(_, steps, _)| steps.iter().any(adding)).count();
+            prop_assert!(adds <= 1 && bench.outstanding.len() - adds <= 1);
+            prop_assert!(bench.outstanding.iter().all(|(_, steps, _)| steps.len() <= BATCH));
+        }
+    }
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let errno = prop_oneof![Just(1), Just(12)];
+    prop_oneof![
+        4 => (0usize..3, 0u8..100).prop_map(|(slot, n)| Deed::Hold(slot, n)),
+        3 => (0usize..3, 0u8..100).prop_map(|(slot, n)| Deed::Release(slot, n)),
+        2 => proptest::collection::vec((0usize..4, errno), 0..3).prop_map(Deed::Refuse),
+        4 => Just(Deed::Answer),
+        1 => Just(Deed::LoseInterface),
+        1 => Just(Deed::GainInterface),
+        1 => Just(Deed::Wait),
+    ]
+}
+
+struct Bench {
+    holdings: Holdings,
+    interfaces: Interfaces,
+    kernel: BTreeSet<AddressKey>,
+    owners: BTreeSet<(AddressKey, usize)>,
+    refusing: Vec<(usize, i32)>,
+    /// The kernel does the work when it is asked; only its answer takes time.
+    outstanding: Vec<(BatchId, Vec<AddressStep>, Vec<(usize, i32)>)>,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let mut bench = Bench {
+            holdings: Holdings::default(),
+            interfaces: Interfaces::default(),
+            kernel: BTreeSet::new(),
+            owners: BTreeSet::new(),
+            refusing: Vec::new(),
+            outstanding: Vec::new(),
+            now: Instant::ZERO,
+        };
+        bench.does(&Deed::GainInterface);
+        bench
+    }
+
+    fn wanted(&self) -> BTreeSet<AddressKey> {
+        self.owners.iter().map(|(key, _)| *key).collect()
+    }
+
+    fn does(&mut self, deed: &Deed) {
+        match deed {
+            Deed::Hold(slot, n) => {
+                // An instance takes and drops addresses in tens, so that batches fill.
+                for address in tens(*n) {
+                    self.owners.insert((address.key(), *slot));
+                    self.holdings.hold(Slot(*slot), &address);
+                }
+            }
+            Deed::Release(slot, n) => {
+                for address in tens(*n) {
+                    self.owners.remove(&(address.key(), *slot));
+                    self.holdings.release(Slot(*slot), address.key());
+                }
+            }
+            Deed::Refuse(refused) => self.refusing.clone_from(refused),
+            Deed::Answer => self.answer(),
+            Deed::LoseInterface => {
+                self.interfaces.update(eth0(), None);
+                self.holdings.lost_interface(eth0());
+                self.kernel.clear();
+            }
+            Deed::GainInterface => {
+                self.interfaces.update(eth0(), Some(facts()));
+                self.holdings.retry_on(eth0());
+            }
+            Deed::Wait => self.now = self.now.after(Duration::from_secs(2)),
+        }
+        self.pump();
+    }
+
+    fn pump(&mut self) {
+        let mut actions = Vec::new();
+        self.holdings.pump(self.now, &self.interfaces, &mut actions);
+        for action in actions {
+            match action {
+                Action::ChangeAddresses { batch, steps } => {
+                    let refused = self.work(&steps);
+                    self.outstanding.push((batch, steps, refused));
+                }
+                Action::SendAdvert(_)
+                | Action::Announce(_)
+                | Action::Notify { .. }
+                | Action::Tell(_)
+                | Action::SocketsChanged => panic!("{action:?}"),
+            }
+        }
+    }
+
+    fn work(&mut self, steps: &[AddressStep]) -> Vec<(usize, i32)> {
+        let wished = core::mem::take(&mut self.refusing);
+        let mut refused = Vec::new();
+        for (position, step) in steps.iter().enumerate() {
+            let wish = wished.iter().find(|(at, _)| *at == position);
+            let errno = match (step, wish) {
+                (_, Some((_, errno))) => Some(*errno),
+                (AddressStep::Add { address, .. }, None) => (!self.kernel.insert(address.key())).then_some(EEXIST),
+                (AddressStep::Remove { key, .. }, None) => (!self.kernel.remove(key)).then_some(EADDRNOTAVAIL),
+            };
+            refused.extend(errno.map(|errno| (position, errno)));
+        }
+        refused
+    }
+
+    fn answer(&mut self) {
+        if self.outstanding.is_empty() {
+            return;
+        }
+        let (batch, _, refused) = self.outstanding.remove(0);
+        self.holdings.finished(self.now, batch, &refused);
+    }
+
+    fn settle(&mut self) {
+        // Each wait ends every backoff that is shorter; answers are then all good.
+        for _ in 0..200 {
+            while !self.outstanding.is_empty() {
+                self.answer();
+                self.pump();
+            }
+            self.now = self.now.after(Duration::from_secs(100));
+            self.pump();
+            if self.outstanding.is_empty() && self.holdings.deadline().is_none() {
+                return;
+            }
+        }
+        panic!("never settles: {:?}", self.holdings);
+    }
+}
+
+fn tens(n: u8) -> impl Iterator<Item = Arc<VirtualAddress>> {
+    (0..10).map(move |m| {
+        Arc::new(VirtualAddress {
+            prefix: Prefix::host(IpAddr::V4(Ipv4Addr::new(10, 0, n, m))),
+            interface: eth0(),
+            scope: 0,
+            broadcast: None,
+            label: None,
+            peer: None,
+            flags: AddressFlags::default(),
+            preferred_lifetime: None,
+            tracked: true,
+        })
+    })
+}
+
+fn eth0() -> IfName {
+    "eth0".parse().unwrap()
+}
+
+fn facts() -> InterfaceFacts {
+    InterfaceFacts {
+        index: IfIndex(2),
+        mac: None,
+        mtu: 1500,
+        up: true,
+        running: true,
+        multicast: true,
+        noarp: false,
+        forwarding6: false,
+        ipv4: Vec::new(),
+        link_local: Vec::new(),
+        ipv6: Vec::new(),
+    }
+}
