@@ -24,7 +24,7 @@ impl Rng {
     /// A number from `0` up to, not including, `bound`; `0` for a bound of `0`.
     pub fn below(&mut self, bound: u64) -> u64 {
         // The multiplication keeps the bias below 2^-32 for every bound used here.
-        (u128::from(self.next_u64()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
     /// True in `percent` of a hundred cases.
