@@ -54,8 +54,9 @@ endif
 	cargo test --workspace --exclude lab --doc --quiet
 
 .PHONY: sim
-sim: ## the election under thousands of seeds
+sim: ## the election and every scenario of the lab in simulation, under thousands of seeds
 	cargo test -p vrrp
+	cargo test -p lab --test simulated
 
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
@@ -70,7 +71,7 @@ check: ## format, lints, documentation, the fence around the pure crates, tidine
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
 	@scripts/fence base vrrp
 	@scripts/tidy
 

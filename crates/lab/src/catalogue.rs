@@ -118,7 +118,7 @@ pub fn row(version: u8, millis: u64, features: &[Feature]) -> Row {
 /// Everything that can happen to a master, one after the other: killed, stopped, cable cut, frozen.
 pub fn a_master_is_lost_in_every_way_and_returns(row: Row) -> Scenario {
     let (interval, down) = (row.interval, row.down());
-    two_routers("a master is lost in every way and returns", row, LEADER, FOLLOWER)
+    two_routers("a master is lost in every way and returns", row, row.leader(), FOLLOWER)
         // Killed.
         .then(Act::Kill("a".into()))
         .within(down, master_is("b"))
@@ -206,6 +206,17 @@ impl Row {
     /// Three intervals and the skew, which is less than one: nobody waits longer for a silent master.
     pub fn down(&self) -> Duration {
         self.interval * 4
+    }
+
+    /// The place of `a`. With AH no router may begin as master: it must hear the sequence number of its peer first.
+    pub fn leader(&self) -> Place {
+        match self.auth {
+            Some("AH") => Place {
+                state: FOLLOWER.state,
+                ..LEADER
+            },
+            Some(_) | None => LEADER,
+        }
     }
 
     /// The configuration of the `nth` of two routers.
