@@ -240,6 +240,51 @@ fn every_address_is_announced_once_before_any_is_announced_twice() {
 }
 
 #[test]
+fn a_master_of_many_addresses_takes_them_up_over_several_turns_and_none_is_forgotten() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 100,
+        excluded: 900,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_micros(3_609_374));
+    bench.now = bench.now.after(Duration::from_micros(1));
+    let actions = bench.feed(Input::DeadlineReached);
+    let advert = actions.iter().position(|a| matches!(a, Action::SendAdvert(_))).unwrap();
+    let change = actions
+        .iter()
+        .position(|a| matches!(a, Action::ChangeAddresses { .. }))
+        .unwrap();
+    assert!(advert < change);
+    // More is wanted at once, although nothing has been answered.
+    assert_eq!(bench.engine.deadline().unwrap().why, Wake::HoldAddresses);
+    bench.run_for(Duration::from_millis(100));
+    assert_eq!(frames(&bench), 5000);
+}
+
+#[test]
+fn a_master_that_yields_while_it_takes_up_addresses_keeps_none() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 100,
+        excluded: 900,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_micros(3_609_374));
+    bench.now = bench.now.after(Duration::from_micros(1));
+    bench.feed(Input::DeadlineReached);
+    bench.feed(Input::Shutdown { keep_addresses: false });
+    bench.run_for(Duration::from_millis(100));
+    assert!(bench.engine.is_finished());
+    let mut there = std::collections::BTreeSet::new();
+    for step in bench.steps() {
+        match step {
+            AddressStep::Add { address, .. } => there.insert(address.key()),
+            AddressStep::Remove { key, .. } => there.remove(&key),
+        };
+    }
+    assert_eq!(there.len(), 0);
+}
+
+#[test]
 fn a_turn_sends_a_bounded_number_of_frames_and_wants_the_next_turn_at_once() {
     let mut bench = Bench::new(&[Wish {
         addresses: 200,

@@ -15,6 +15,12 @@ use alloc::vec::Vec;
 use base::{IfName, Instant};
 use core::net::IpAddr;
 
+/// Addresses a new master takes up in one turn; the rest follow in the next.
+///
+/// Thousands of addresses take milliseconds to take up, and the advert that claims them leaves with the turn. Some more
+/// than a batch of changes, so that the kernel always has the next one.
+pub(super) const HOLDS_PER_TURN: usize = 2 * crate::holdings::BATCH;
+
 impl Engine {
     /// Lets something happen to an instance and carries out what follows.
     pub(super) fn happen(&mut self, now: Instant, slot: Slot, happening: Happening, out: &mut Vec<Action>) {
@@ -87,15 +93,44 @@ impl Engine {
         let announcing = instance.config.announcing;
         self.announcer.begin(now, slot, &announcing);
         Engine::tell(Some(&instance.config.name), Level::Detail, "setting VIPs.".into(), out);
-        for address in &instance.addresses {
-            if self.holdings.hold(slot, address)
-                && let Some((name, frame)) = frame(&self.interfaces, address)
-            {
-                self.announcer.push(slot, name, frame, announcing.repeat);
-            }
-        }
+        self.unheld.push_back((slot, 0));
         // The request leaves before the scripts are told, so that they find it under way.
+        self.pump(now, out);
+    }
+
+    /// Takes up some of the addresses new masters have to hold, and asks the kernel for what is due.
+    pub(super) fn pump(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.hold_some(HOLDS_PER_TURN);
         self.holdings.pump(now, &self.interfaces, out);
+    }
+
+    /// Takes up to `most` addresses that wait to be held.
+    pub(super) fn hold_some(&mut self, mut most: usize) {
+        while most > 0
+            && let Some((slot, first)) = self.unheld.pop_front()
+        {
+            let Some(instance) = self.instances.get(slot) else {
+                continue;
+            };
+            let rest = instance.addresses.get(first..).unwrap_or_default();
+            for address in rest.iter().take(most) {
+                if self.holdings.hold(slot, address)
+                    && let Some((name, frame)) = frame(&self.interfaces, address)
+                {
+                    self.announcer
+                        .push(slot, name, frame, instance.config.announcing.repeat);
+                }
+            }
+            if rest.len() > most {
+                self.unheld.push_front((slot, first + most));
+            }
+            most = most.saturating_sub(rest.len());
+        }
+    }
+
+    /// Whether addresses are on their way into the kernel or wait to be.
+    pub(super) fn is_adding(&self) -> bool {
+        self.holdings.is_adding() || !self.unheld.is_empty()
     }
 
     fn release_all(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
@@ -105,10 +140,12 @@ impl Engine {
         };
         instance.ears.counters.release_master += 1;
         Engine::tell(Some(&instance.config.name), Level::Detail, "removing VIPs.".into(), out);
+        // What was not taken up yet needs no letting go; releasing it is harmless.
+        self.unheld.retain(|(other, _)| *other != slot);
         for key in instance.keys() {
             self.holdings.release(slot, key);
         }
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
     }
 
     fn announce_again(&mut self, now: Instant, slot: Slot) {

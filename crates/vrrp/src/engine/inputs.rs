@@ -110,8 +110,8 @@ impl Engine {
             Engine::tell(None, Level::Warning, text, out);
         }
         // The next batch first: the kernel works while we announce.
-        self.holdings.pump(now, &self.interfaces, out);
-        self.announcer.run(now, self.holdings.is_adding(), out);
+        self.pump(now, out);
+        self.announcer.run(now, self.is_adding(), out);
     }
 
     pub(super) fn send_failed(&mut self, name: &Name, errno: i32, out: &mut Vec<Action>) {

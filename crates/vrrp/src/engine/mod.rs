@@ -29,7 +29,7 @@ use crate::event::{Event, Level};
 use crate::holdings::Holdings;
 use crate::input::{Input, SocketKey};
 use crate::instance::Instance;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Deadline, IfName, Instant, Rng};
@@ -45,6 +45,8 @@ pub enum Wake {
     Instance(Name, Timer),
     /// An announcement is due.
     Announce,
+    /// More addresses of a new master are taken up.
+    HoldAddresses,
     /// A refused change of an address is tried again.
     RetryAddress,
 }
@@ -70,6 +72,8 @@ pub struct Engine {
     /// Adverts that may share a wake-up.
     due_early: BTreeSet<(Instant, Slot)>,
     holdings: Holdings,
+    /// New masters whose addresses are not all taken up, and from which on.
+    unheld: VecDeque<(Slot, usize)>,
     announcer: Announcer,
     leftovers: BTreeSet<AddressKey>,
     told_unknown: BTreeSet<(SocketKey, u8)>,
@@ -98,6 +102,7 @@ impl Engine {
             due: BTreeSet::new(),
             due_early: BTreeSet::new(),
             holdings: Holdings::default(),
+            unheld: VecDeque::new(),
             announcer: Announcer::default(),
             leftovers: BTreeSet::new(),
             told_unknown: BTreeSet::new(),
@@ -116,7 +121,7 @@ impl Engine {
             self.leftovers.insert(key);
         }
         self.refresh_virtual_addresses();
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
     }
 
     /// Brings the instances to the state a model describes; `reload` has the table of what that means.
@@ -125,8 +130,10 @@ impl Engine {
         if self.ending {
             return;
         }
+        // The difference to another model is one between whole sets of addresses.
+        self.hold_some(usize::MAX);
         self.apply_model(now, model, out);
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
     }
 
     /// Answers an input.
@@ -149,7 +156,7 @@ impl Engine {
             Input::SendFailed { instance, errno } => self.send_failed(&instance, errno, out),
             Input::Shutdown { keep_addresses } => self.shutdown(now, keep_addresses, out),
         }
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
     }
 
     /// When [`Input::DeadlineReached`] is wanted, and why. Something that is due at once has the time zero.
@@ -160,7 +167,7 @@ impl Engine {
             let why = Wake::Instance(instance.config.name.clone(), why);
             Some(Deadline { at: *at, why })
         });
-        let announce = self.announcer.deadline(self.holdings.is_adding()).map(|at| Deadline {
+        let announce = self.announcer.deadline(self.is_adding()).map(|at| Deadline {
             at,
             why: Wake::Announce,
         });
@@ -168,14 +175,18 @@ impl Engine {
             at,
             why: Wake::RetryAddress,
         });
+        let hold = (!self.unheld.is_empty()).then_some(Deadline {
+            at: Instant::ZERO,
+            why: Wake::HoldAddresses,
+        });
         // Of equal times the first counts: an advert before an announcement.
-        let all = [timer, announce, retry].into_iter().flatten();
+        let all = [timer, hold, announce, retry].into_iter().flatten();
         all.min_by_key(|deadline| deadline.at)
     }
 
     /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
     pub fn is_finished(&self) -> bool {
-        self.ending && self.holdings.is_settled()
+        self.ending && self.unheld.is_empty() && self.holdings.is_settled()
     }
 
     /// A number from the engine's seed, for whoever needs jitter beside it.
@@ -212,9 +223,9 @@ impl Engine {
                 self.forget_deadline(slot);
             }
         }
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
         self.announce_blocks(now);
-        self.announcer.run(now, self.holdings.is_adding(), out);
+        self.announcer.run(now, self.is_adding(), out);
     }
 
     /// Notes the deadlines of an instance after something happened to it.

@@ -124,7 +124,7 @@ impl Engine {
         for slot in changed {
             self.note_deadline(slot);
         }
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump(now, out);
         for (slot, key) in released {
             self.let_go(slot, key);
         }

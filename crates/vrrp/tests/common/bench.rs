@@ -4,7 +4,7 @@ use super::{Wish, models};
 use base::{IfIndex, Instant, MacAddr};
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
-use vrrp::action::{Action, Advert, StateName};
+use vrrp::action::{Action, AddressStep, Advert, StateName};
 use vrrp::config::{Model, Name};
 use vrrp::engine::{Engine, Status};
 use vrrp::input::{Body, Input, InterfaceFacts, Packet, SocketKey};
@@ -13,6 +13,7 @@ pub(crate) struct Bench {
     pub(crate) engine: Engine,
     pub(crate) now: Instant,
     pub(crate) actions: Vec<Action>,
+    steps: Vec<AddressStep>,
 }
 
 impl Bench {
@@ -30,7 +31,12 @@ impl Bench {
         engine.handle(now, Input::Interface { name, facts }, &mut actions);
         engine.start(now, Vec::new(), &mut actions);
         engine.reconfigure(now, model, &mut actions);
-        Bench { engine, now, actions }
+        Bench {
+            engine,
+            now,
+            actions,
+            steps: Vec::new(),
+        }
     }
 
     pub(crate) fn feed(&mut self, input: Input<'_>) -> Vec<Action> {
@@ -57,13 +63,18 @@ impl Bench {
         let mut answered = 0;
         while let Some(action) = self.actions.get(answered).cloned() {
             answered += 1;
-            if let Action::ChangeAddresses { batch, .. } = action {
-                let seen = self.actions.remove(answered - 1);
+            if let Action::ChangeAddresses { batch, steps } = action {
+                self.actions.remove(answered - 1);
+                self.steps.extend(steps);
                 self.feed(Input::AddressesChanged { batch, refused: &[] });
-                drop(seen);
                 answered -= 1;
             }
         }
+    }
+
+    /// The changes to addresses that were answered, in order.
+    pub(crate) fn steps(&self) -> Vec<AddressStep> {
+        self.steps.clone()
     }
 
     /// Feeds an IPv4 packet to the only socket.

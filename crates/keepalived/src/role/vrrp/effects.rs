@@ -7,7 +7,7 @@
 use crate::log::{Level, Reporter};
 use ::vrrp::action::{AddressStep, Advert, Announced, Announcement};
 use ::vrrp::config::{AddressKey, Name};
-use ::vrrp::input::BatchId;
+use ::vrrp::input::{BatchId, SocketKey};
 use base::{Family, IfIndex, Instant};
 use linux::SysError;
 use linux::netlink::KEEPALIVED_MARK;
@@ -138,6 +138,20 @@ impl Effects {
         self.adverts = adverts;
         self.adverts.clear();
         failed
+    }
+
+    /// Opens the senders that adverts of these sockets will need: the first advert of a new master is no time for it.
+    pub(super) fn prepare<'a>(
+        &mut self,
+        now: Instant,
+        sockets: impl Iterator<Item = &'a SocketKey>,
+        reporter: &Reporter,
+    ) {
+        for socket in sockets {
+            if let Err(error) = self.sender(socket_kind(Family::of(socket.local), socket.protocol)) {
+                self.complain(now, reporter, error);
+            }
+        }
     }
 
     fn sender(&mut self, kind: (Family, u8)) -> Result<&AdvertSender, SysError> {
@@ -281,11 +295,15 @@ impl AsFd for Effects {
     }
 }
 
-/// The sender for an advert. One IPv4 sender serves all protocols: the header says which it is.
 fn socket_of(advert: &Advert) -> (Family, u8) {
-    match Family::of(advert.destination) {
+    socket_kind(Family::of(advert.destination), advert.protocol)
+}
+
+/// The sender for a family and protocol. One IPv4 sender serves all protocols: the header says which it is.
+fn socket_kind(family: Family, protocol: u8) -> (Family, u8) {
+    match family {
         Family::V4 => (Family::V4, 0),
-        Family::V6 => (Family::V6, advert.protocol),
+        Family::V6 => (Family::V6, protocol),
     }
 }
 

@@ -253,6 +253,7 @@ impl Role {
 
     fn reconcile_sockets(&mut self, now: Instant) {
         let wanted = self.engine.sockets();
+        self.effects.prepare(now, wanted.keys(), &self.reporter);
         let results = self.sockets.reconcile(now, &wanted, &mut self.reactor, &self.reporter);
         for (socket, result) in results {
             let input = match result {
