@@ -47,7 +47,7 @@ test: setup unit lab ## everything that must pass: unit tests, simulations, the 
 .PHONY: unit
 unit: ## tests that need no network
 ifdef NEXTEST
-	cargo nextest run --workspace --exclude lab --no-tests=pass
+	cargo nextest run --workspace --exclude lab --no-fail-fast --no-tests=pass
 else
 	cargo test --workspace --exclude lab --all-targets
 endif
@@ -61,7 +61,7 @@ sim: ## the election and every scenario of the lab in simulation, under thousand
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
 ifdef NEXTEST
-	cargo nextest run -p lab --test-threads $(LAB_JOBS)
+	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS)
 else
 	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS)
 endif

@@ -32,11 +32,11 @@ macro_rules! for_every_scenario {
             v3_ipv6_unicast_100ms: a_master_is_lost_in_every_way_and_returns(row(3, 100, &[Ipv6, Unicast]));
             v3_ipv6_unicast_10ms: a_master_is_lost_in_every_way_and_returns(row(3, 10, &[Ipv6, Unicast]));
             frozen_backup: a_frozen_backup_wakes_up_beside_its_master(row(3, 100, &[]));
-            partition: a_partition_heals(row(3, 100, &[]));
-            partition_ipv6: a_partition_heals(row(3, 100, &[Ipv6]));
-            one_way_partition: a_one_way_partition_heals(row(3, 100, &[]));
+            partition: a_partition_heals(row(3, 100, &[LastWord]));
+            partition_ipv6: a_partition_heals(row(3, 100, &[Ipv6, LastWord]));
+            one_way_partition: a_one_way_partition_heals(row(3, 100, &[LastWord]));
             equal_priorities: of_equal_masters_the_one_with_the_higher_address_stays(row(3, 100, &[]));
-            lossy_segment: a_lossy_segment_recovers(row(3, 100, &[]));
+            lossy_segment: a_lossy_segment_recovers(row(3, 100, &[LastWord]));
         }
     };
 }
@@ -52,6 +52,9 @@ pub struct Row {
     pub unicast: bool,
     /// `auth_type`.
     pub auth: Option<&'static str>,
+    /// `higher_prio_send_advert`: who yields says so, and the winner announces the addresses again. Without it a master
+    /// that was cut off may never learn that there was another, and the client keeps asking the loser.
+    pub last_word: bool,
     /// `advert_int`.
     pub interval: Duration,
 }
@@ -97,6 +100,8 @@ pub enum Feature {
     Pass,
     /// `auth_type AH`.
     Ah,
+    /// `higher_prio_send_advert`.
+    LastWord,
 }
 
 /// A version, an interval in milliseconds, and what is special.
@@ -104,12 +109,13 @@ pub fn row(version: u8, millis: u64, features: &[Feature]) -> Row {
     let auth = features.iter().find_map(|feature| match feature {
         Feature::Pass => Some("PASS"),
         Feature::Ah => Some("AH"),
-        Feature::Ipv6 | Feature::Unicast => None,
+        Feature::Ipv6 | Feature::Unicast | Feature::LastWord => None,
     });
     Row {
         version,
         six: features.contains(&Feature::Ipv6),
         unicast: features.contains(&Feature::Unicast),
+        last_word: features.contains(&Feature::LastWord),
         auth,
         interval: Duration::from_millis(millis),
     }
@@ -230,6 +236,9 @@ impl Row {
             add(format_args!(
                 "authentication {{\n        auth_type {kind}\n        auth_pass 123456\n    }}"
             ));
+        }
+        if self.last_word {
+            add(format_args!("higher_prio_send_advert"));
         }
         if self.unicast {
             let address = |nth| {
