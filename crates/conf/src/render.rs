@@ -76,7 +76,7 @@ fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
 }
 
 impl Diagnostic {
-    /// The picture: message, source line with a caret, the way the text took, hints.
+    /// Upstream's line as it is, and under it the picture: source line with a caret, the way the text took, hints.
     pub fn render(&self, bundle: &Bundle, color: bool) -> String {
         let level = match self.class {
             Class::Notice => Level::NOTE,
@@ -124,7 +124,12 @@ impl Diagnostic {
             groups.push(group);
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        renderer.render(&groups)
+        let drawn = renderer.render(&groups);
+        // The first line of the drawing is a title of its own; ours is the line that scripts know.
+        match drawn.split_once('\n') {
+            Some((_, picture)) => format!("{self}\n{picture}"),
+            None => self.to_string(),
+        }
     }
 }
 

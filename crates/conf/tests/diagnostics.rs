@@ -55,7 +55,7 @@ fn report(bytes: &[u8]) -> String {
     let compiled = compile(&bundle);
     let mut text = String::new();
     for d in &compiled.diagnostics {
-        text.push_str(&format!("{d}\n{}\n\n", d.render(&bundle, false)));
+        text.push_str(&format!("{}\n\n", d.render(&bundle, false)));
     }
     let (code, stop) = (exit_code(&compiled.diagnostics), fatal(&compiled.diagnostics));
     let start = stop.map_or("goes on".to_owned(), |code| format!("exits {code}"));
