@@ -1,5 +1,6 @@
 //! Dates as log lines carry them, in the local time of the machine and the words of the C locale.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -20,9 +21,20 @@ pub(crate) struct Date(OffsetDateTime);
 impl Date {
     /// A time since 1970, UTC, in the local zone as it is at that time.
     pub(crate) fn local(at: Duration) -> Date {
+        /// The second asked for last, and its offset: asking costs several system calls, and lines come in bursts.
+        static LAST: Mutex<Option<(u64, UtcOffset)>> = Mutex::new(None);
         let date = Date::utc(at);
-        // Refused when the process has several threads, which the supervisor has not; then dates are UTC.
-        let offset = UtcOffset::local_offset_at(date.0).unwrap_or(UtcOffset::UTC);
+        // Poisoned or not, the value is whole.
+        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = match *last {
+            Some((second, offset)) if second == at.as_secs() => offset,
+            Some(_) | None => {
+                // Refused when the process has several threads, which the supervisor has not; then dates are UTC.
+                let offset = UtcOffset::local_offset_at(date.0).unwrap_or(UtcOffset::UTC);
+                *last = Some((at.as_secs(), offset));
+                offset
+            }
+        };
         Date(date.0.to_offset(offset))
     }
 

@@ -6,7 +6,6 @@ use super::date::Date;
 use super::syslog::Syslog;
 use super::{Line, Sink};
 use crate::role::Kind;
-use base::Instant;
 use linux::process::{self, Pid};
 use linux::process_files;
 use std::collections::BTreeMap;
@@ -18,6 +17,10 @@ use std::time::Duration;
 
 /// How long a terminal or pipe may take to make room for a line.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Bytes written to the terminal at once: less than a pipe has room for when it is ready to be written to (4096), with
+/// the line about lost messages.
+const ROOM: usize = 4000;
 
 /// Who said a line: the supervisor (`None`) or a role.
 pub(crate) type Source = Option<Kind>;
@@ -74,26 +77,31 @@ impl Writer {
         }
     }
 
-    /// Writes one line of `source`, whose process number is `pid`.
-    pub(crate) fn write(&mut self, source: Source, pid: Pid, line: &Line) {
+    /// Writes lines of `source`, whose process number is `pid`, as few system calls as the destinations allow.
+    pub(crate) fn write(&mut self, source: Source, pid: Pid, lines: &[Line]) {
         if let Some(syslog) = &mut self.syslog {
             let ident = format!("{}{}", source.map_or("Keepalived", Kind::ident), self.suffix);
-            syslog.write(process::monotonic(), &ident, pid, line);
+            for line in lines {
+                syslog.write(process::monotonic(), &ident, pid, line);
+            }
         }
         if let Some(console) = &mut self.console {
-            console.write(process::monotonic(), line);
+            console.write(lines);
         }
-        self.write_file(source, line);
+        self.write_file(source, lines);
     }
 
-    fn write_file(&mut self, source: Source, line: &Line) {
+    fn write_file(&mut self, source: Source, lines: &[Line]) {
         let Some(base) = &self.file else { return };
         let suffix = &self.suffix;
         let file = self.files.entry(source).or_insert_with(|| {
             let kind = source.map(|kind| format!("_{}", kind.word())).unwrap_or_default();
             process_files::open_append(&with_suffix(base, &format!("{kind}{suffix}")), 0o666).ok()
         });
-        let text = format!("{}: {}\n", Date::local(line.at).file(), line.text);
+        let text: String = lines
+            .iter()
+            .map(|line| format!("{}: {}\n", Date::local(line.at).file(), line.text))
+            .collect();
         if let Some(open) = file
             && open.write_all(text.as_bytes()).is_err()
         {
@@ -105,7 +113,7 @@ impl Writer {
 
 impl Sink for Writer {
     fn take(&mut self, line: Line) {
-        self.write(None, Pid::own(), &line);
+        self.write(None, Pid::own(), &[line]);
     }
 }
 
@@ -129,23 +137,42 @@ struct Console {
 }
 
 impl Console {
-    fn write(&mut self, _now: Instant, line: &Line) {
+    fn write(&mut self, lines: &[Line]) {
+        let mut text = String::new();
+        let mut count = 0;
+        for line in lines {
+            let next = format!("{}: {}\n", Date::local(line.at).console(), line.text);
+            if count > 0 && text.len() + next.len() > ROOM {
+                self.put(&text, count);
+                text.clear();
+                count = 0;
+            }
+            text.push_str(&next);
+            count += 1;
+        }
+        if count > 0 {
+            self.put(&text, count);
+        }
+    }
+
+    /// Writes `text` of so many lines, or counts them as lost.
+    fn put(&mut self, text: &str, lines: u64) {
         let stderr = io::stderr();
         let limit = if self.stuck { Duration::ZERO } else { PATIENCE };
         self.stuck = !linux::ipc::writable(stderr.as_fd(), limit).unwrap_or(false);
         if self.stuck {
-            self.lost += 1;
+            self.lost += lines;
             return;
         }
-        let date = Date::local(line.at).console();
-        let mut text = String::new();
+        let mut out = String::new();
         if self.lost > 0 {
-            text = format!("{date}: {} log messages were lost\n", self.lost);
+            let date = Date::local(super::wall_time()).console();
+            out = format!("{date}: {} log messages were lost\n", self.lost);
             self.lost = 0;
         }
-        text.push_str(&format!("{date}: {}\n", line.text));
+        out.push_str(text);
         // A terminal that is gone: nobody is left to tell.
-        let _ = stderr.lock().write_all(text.as_bytes());
+        let _ = stderr.lock().write_all(out.as_bytes());
     }
 }
 
@@ -169,7 +196,7 @@ mod tests {
         Reporter::new(Rc::<RefCell<Writer>>::clone(&writer), 0).info("first\nsecond\u{7}");
         writer
             .borrow_mut()
-            .write(Some(Kind::Vrrp), Pid(1), &Line::new(Level::Info, "third"));
+            .write(Some(Kind::Vrrp), Pid(1), &[Line::new(Level::Info, "third")]);
         let parent = std::fs::read_to_string(folder.path().join("k_ns_inst.log")).unwrap();
         let lines: Vec<&str> = parent.lines().map(|line| line.split_once(": ").unwrap().1).collect();
         assert_eq!(lines, ["first", "second "]);
@@ -187,7 +214,7 @@ mod tests {
             file: Some(folder.path().join("k.log")),
             ..Destinations::default()
         });
-        writer.write(None, Pid(1), &Line::new(Level::Info, "text"));
+        writer.write(None, Pid(1), &[Line::new(Level::Info, "text")]);
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
     }
 

@@ -120,11 +120,9 @@ impl Supervisor {
         let mut writer = self.writer.borrow_mut();
         if dropped > 0 {
             let note = Line::new(Level::Warning, &format!("{dropped} log messages were lost"));
-            writer.write(Some(kind), pid, &note);
+            writer.write(Some(kind), pid, &[note]);
         }
-        for line in lines {
-            writer.write(Some(kind), pid, line);
-        }
+        writer.write(Some(kind), pid, lines);
     }
 
     /// Notices that every role runs the present configuration.
