@@ -3,16 +3,18 @@
 //! Every test is played with the original too, unless it says why not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
+mod support;
+
 use lab::catalogue::{self, FOLLOWER, LEADER, Place, Row, VRID, row};
-use lab::daemon::{Binary, Daemon, Make, PATIENCE};
+use lab::daemon::{Binary, Make};
 use lab::journal::Seen;
 use lab::oracle::longest_gap;
 use lab::process::Process;
-use lab::scenario::{Act, Check, Scenario, Stage, Step, master_is};
-use lab::stage::Namespaces;
+use lab::scenario::{Act, Check, Scenario, Step, master_is};
 use nix::sys::signal::Signal;
 use std::net::IpAddr;
 use std::time::Duration;
+use support::{Lab, address, tenth, upstream};
 
 /// One module for each make, with the same tests.
 macro_rules! both {
@@ -243,85 +245,4 @@ fn a_scenario_that_cannot_come_true_fails_and_shows_what_was_seen() {
 
 fn second() -> Row {
     row(3, 1000, &[])
-}
-
-fn tenth() -> Row {
-    row(3, 100, &[])
-}
-
-fn upstream() -> Option<Binary> {
-    let binary = Binary::upstream();
-    if binary.is_none() {
-        eprintln!("skipped: Debian's keepalived is not installed (make setup)");
-    }
-    binary
-}
-
-fn address(row: Row) -> IpAddr {
-    let scenario = catalogue::routers("", row, LEADER, FOLLOWER);
-    *scenario.subject.addresses.first().unwrap()
-}
-
-/// Two routers of the same make, of which `a` runs and is master.
-struct Lab {
-    stage: Namespaces,
-}
-
-impl Lab {
-    fn start(row: Row, binary: Binary) -> Lab {
-        let scenario = catalogue::routers("", row, LEADER, FOLLOWER);
-        let mut lab = Lab {
-            stage: Namespaces::build(&scenario, &[binary.clone(), binary]).unwrap(),
-        };
-        let steps = scenario.then(Act::Start("a".into())).within(row.down(), master_is("a"));
-        lab.play(catalogue::served_by(steps, "a"));
-        lab
-    }
-
-    fn play(&mut self, scenario: Scenario) {
-        if let Err(failure) = scenario.run(&mut self.stage) {
-            panic!("{failure}");
-        }
-    }
-
-    fn a(&mut self) -> &mut Daemon {
-        self.stage.daemon("a").unwrap()
-    }
-
-    fn now(&self) -> Duration {
-        self.stage.network().journal.clock.now()
-    }
-
-    fn note(&self, what: &str) {
-        self.stage
-            .network()
-            .journal
-            .record_now(&"a".into(), Seen::Act(what.into()));
-    }
-
-    /// Waits for something that must be seen; when it was.
-    fn seen(&self, since: Duration, host: &str, wanted: impl Fn(&Seen) -> bool) -> Duration {
-        let journal = &self.stage.network().journal;
-        let found = journal.wait_entry(since, journal.clock.now() + PATIENCE, |entry| {
-            *entry.host == *host && wanted(&entry.what)
-        });
-        found
-            .unwrap_or_else(|| panic!("never seen of {host}\n{}", journal.timeline()))
-            .at
-    }
-
-    fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
-        let journal = &self.stage.network().journal;
-        let at = journal.wait(journal.clock.now() + PATIENCE, |_, _| holds());
-        assert!(at.is_some(), "never: {what}\n{}", journal.timeline());
-    }
-
-    fn timeline(&self) -> String {
-        self.stage.network().journal.timeline()
-    }
-
-    fn finish(mut self) {
-        assert_eq!(self.stage.verdict().unwrap(), [], "{}", self.timeline());
-        self.stage.close();
-    }
 }
