@@ -11,13 +11,11 @@ use lab::catalogue::VRID;
 use lab::daemon::{Binary, Make};
 use lab::journal::Seen;
 use lab::oracle::longest_gap;
-use lab::scenario::{Check, Scenario, Step, master_is};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, setsockopt, socket, sockopt,
 };
 use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Duration;
 use support::{Lab, address, tenth};
 
 /// Packets of each kind.
@@ -35,12 +33,16 @@ fn a_flood_of_junk_neither_moves_the_address_nor_silences_the_master_nor_fills_t
     let from = lab.now();
     lab.note("a flood of junk begins");
     let client = lab.stage.network().host("c").unwrap().clone();
-    client.inside(|| flood(&mut Rng::from_seed(7))).unwrap();
+    let sent = client.inside(|| flood(&mut Rng::from_seed(7))).unwrap();
+    // A full queue may refuse some.
+    assert!(sent > 5 * PACKETS * 9 / 10, "only {sent} packets could be sent");
     lab.note("the flood has ended");
-    lab.play(Scenario::steps(vec![
-        Step::For(tenth().interval * 5, master_is("a")),
-        Step::Within(Duration::from_secs(1), Check::Answers("a".into())),
-    ]));
+    // The lab takes the forger for a router, so its own oracle is of no use here.
+    let ended = lab.now();
+    for round in 1..=5 {
+        let since = ended + tenth().interval * round;
+        lab.seen(since, "a", |what| matches!(what, Seen::Advert(one) if one.priority > 0));
+    }
 
     assert_eq!(lab.a().vrrp_role().unwrap(), role, "restarted\n{}", lab.timeline());
     let removed = |what: &Seen| matches!(what, Seen::AddressRemoved(_, one) if *one == address(tenth()));
@@ -72,9 +74,11 @@ fn a_flood_of_junk_neither_moves_the_address_nor_silences_the_master_nor_fills_t
 }
 
 /// Bytes without sense, adverts cut short, and adverts that are right but for one thing.
-fn flood(rng: &mut Rng) {
+/// How many the kernel took.
+fn flood(rng: &mut Rng) -> usize {
     let sender = Sender::open();
-    let send = |bytes: &[u8]| sender.send(bytes);
+    let mut sent = 0;
+    let mut send = |bytes: &[u8]| sent += usize::from(sender.send(bytes));
     for round in 0..PACKETS {
         let len = rng.below(64) as usize;
         let junk: Vec<u8> = (0..len).map(|_| rng.next_u64() as u8).collect();
@@ -101,6 +105,7 @@ fn flood(rng: &mut Rng) {
         send(&[0x21, VRID, 255, 1, 0, 1, 0, 0, 10, 0, 0, 50, 0, 0, 0, 0, 0, 0, 0, 0]);
         send(&[0x3f, VRID, 0, 1, 0, 10, 0, 0, 10, 0, 0, 50]);
     }
+    sent
 }
 
 /// Sends VRRP packets to the group, with an IP header of its own and the right TTL.
@@ -120,15 +125,11 @@ impl Sender {
         Sender(socket)
     }
 
-    fn send(&self, payload: &[u8]) {
+    /// Whether the kernel took it.
+    fn send(&self, payload: &[u8]) -> bool {
         let mut packet = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0, 0, 0, 0, 0, 224, 0, 0, 18];
         packet.extend_from_slice(payload);
-        // A full queue may drop one of thousands.
-        let _ = sendto(
-            self.0.as_raw_fd(),
-            &packet,
-            &SockaddrIn::new(224, 0, 0, 18, 0),
-            MsgFlags::empty(),
-        );
+        let to = SockaddrIn::new(224, 0, 0, 18, 0);
+        sendto(self.0.as_raw_fd(), &packet, &to, MsgFlags::empty()).is_ok()
     }
 }
