@@ -199,7 +199,7 @@ fn a_start_after_kill_removes_leftover_addresses_even_as_backup(binary: Binary) 
 }
 
 /// A property of ours alone: our addresses carry a mark, so they are known even when no file names them any more.
-/// The original leaves them (docs/divergences.md, "Leftover addresses").
+/// The original leaves them (docs/divergences.md, "leftover-addresses").
 #[test]
 fn ours_removes_leftover_addresses_that_are_no_longer_configured() {
     let binary = Binary::ours().unwrap();
