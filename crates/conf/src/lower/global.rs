@@ -324,7 +324,7 @@ pub(crate) fn garp_lower_prio_repeat(low: &mut Lowering<'_>, line: Line<'_, '_>)
 }
 
 /// A gap between announcements. Zero means no gap: upstream refuses it although it is its own default, and many files
-/// have it; see docs/divergences.md, "vrrp_garp_interval 0".
+/// have it; see docs/divergences.md, "garp-interval-zero".
 fn interval(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Option<Duration> {
     let (keyword, word) = (line.word(0).unwrap_or_default(), line.word(1).unwrap_or_default());
     let zero = word.contains('0') && word.bytes().all(|b| b == b'0' || b == b'.');

@@ -117,7 +117,7 @@ macro_rules! switches {
 
 switches! {
     v3_checksum_as_v2 "v3_checksum_as_v2" |d, v| d.checksum_as_v2 = Some(v);
-    // Upstream turns it on even for a false value; see docs/divergences.md, "skip_check_adv_addr no".
+    // Upstream turns it on even for a false value; see docs/divergences.md, "false-means-false".
     skip_check_adv_addr "skip_check_adv_addr" |d, v| d.skip_check_adv_addr = Some(v);
     strict_mode "strict_mode" |d, v| d.strict = Some(v);
     lower_prio_no_advert "lower_prio_no_advert" |d, v| d.lower_prio_no_advert = Some(v);
