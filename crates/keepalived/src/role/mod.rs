@@ -113,6 +113,7 @@ pub(crate) struct Context {
     /// Becomes readable when the channel or a signal does.
     gathered: linux::ipc::Gathered,
     buffer: Vec<u8>,
+    kind: Kind,
     scheduling: Scheduling,
     stopping: bool,
     /// The lock of the pid file: held, never used.
@@ -188,6 +189,7 @@ impl Context {
             ToRole::Reload { generation } => {
                 let sealed = first_sealed(descriptors)?;
                 let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
+                self.scheduling = setup::change(self.kind, &model, &self.scheduling, &self.reporter);
                 Next::Order(Order::Reload {
                     generation,
                     model: Box::new(model),
@@ -272,6 +274,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         Signal::RtMax,
     ];
     let signals = Signals::block(&ours)?;
+    signal::restore(&ours)?;
     signal::ignore(&[Signal::Pipe])?;
     let channel = Channel::from_stdin()?;
     let mut buffer = vec![0; MAX_MESSAGE];
@@ -295,6 +298,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         signals,
         gathered,
         buffer,
+        kind,
         scheduling,
         stopping: false,
         _lock: lock,

@@ -83,8 +83,8 @@ enum Phase {
     Running,
     /// Roles are working on a new configuration since then.
     Reloading { since: Instant },
-    /// Roles are withdrawing; those that are not done by then are killed.
-    Stopping { until: Instant, killed: bool },
+    /// Roles are withdrawing.
+    Stopping,
 }
 
 /// Runs the daemon, or checks its configuration, to the end; the code is that of the process.
@@ -129,7 +129,7 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
 impl Supervisor {
     fn run(&mut self) -> u8 {
         loop {
-            if matches!(self.phase, Phase::Stopping { .. }) && self.children.iter().all(|c| c.running().is_none()) {
+            if matches!(self.phase, Phase::Stopping) && self.children.iter().all(|c| c.running().is_none()) {
                 self.clean_up();
                 return self.exit_code;
             }
@@ -160,13 +160,13 @@ impl Supervisor {
     /// When something is due even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Starting | Phase::Running => None,
+            Phase::Starting | Phase::Running | Phase::Stopping => None,
             Phase::Reloading { since } => Some(since.after(reload::LIMIT)),
-            Phase::Stopping { until, .. } => Some(until),
         };
         let waiting = self.children.iter().filter_map(|child| match child.state {
             State::Waiting { until } => Some(until),
-            State::Idle | State::Running(_) => None,
+            State::Running(ref running) => running.stopping,
+            State::Idle => None,
         });
         waiting.chain(phase).chain(self.next_watchdog).min()
     }
@@ -220,16 +220,15 @@ impl Supervisor {
             return;
         };
         let started = match child.claim() {
-            Ok(Claim::Ours) => child.start(&self.executable, &self.argv0, &briefing, now),
-            Ok(Claim::Theirs) => {
-                self.reporter.error(format_args!(
-                    "{} process is not started: its pid file {} is locked by another one",
-                    kind.title(),
-                    self.paths.role(kind).display()
-                ));
-                return;
-            }
-            Err(error) => Err(error),
+            Ok(Claim::Ours) => child
+                .start(&self.executable, &self.argv0, &briefing, now)
+                .map_err(|error| error.to_string()),
+            Ok(Claim::Theirs) => Err(format!(
+                "{} process is not started: its pid file {} is locked by another one",
+                kind.title(),
+                self.paths.role(kind).display()
+            )),
+            Err(error) => Err(error.to_string()),
         };
         match started {
             Ok(pid) => {

@@ -1,7 +1,7 @@
 //! SIGHUP: a new configuration for running roles, or the old one if the new one cannot be used.
 
 use super::child::State;
-use super::{Phase, Supervisor, record};
+use super::{Phase, Supervisor, record, startup};
 use crate::configuration::{self, Compiled};
 use crate::ipc::{self, ToRole};
 use crate::log::Level;
@@ -64,6 +64,9 @@ impl Supervisor {
         lines.extend(record::addresses(&self.model));
         // A role that dies before it has changed over leaves the old ones to the next.
         self.leftovers.extend(lines);
+        if self.settings.process_name != settings.process_name {
+            self.report(process::set_name(startup::process_name(&settings)));
+        }
         (self.bundle, self.model, self.settings) = (bundle, model, settings);
         self.generation += 1;
         self.phase = Phase::Reloading { since: now };
@@ -86,7 +89,7 @@ impl Supervisor {
         };
         match &mut child.state {
             State::Running(running) if wanted => running.tell(&ToRole::Reload { generation }, Some(&sealed)),
-            State::Running(running) => running.stop(),
+            State::Running(running) => running.stop(process::monotonic().after(self.settings.child_wait)),
             State::Idle | State::Waiting { .. } if wanted => {
                 self.start_role(Kind::Vrrp);
                 Ok(())
