@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "shared by several test programs")]
 mod support;
 
+use linux::ipc::{Channel, Received};
 use linux::lock::{LockedFile, Locking};
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt;
@@ -20,10 +21,9 @@ fn stat(pid: u32) -> Vec<String> {
 
 /// Processor time used so far, in hundredths of a second.
 fn ticks(pid: u32) -> u64 {
-    stat(pid)[11..13]
-        .iter()
-        .map(|field| field.parse::<u64>().unwrap())
-        .sum()
+    let fields = stat(pid);
+    let used = fields.iter().skip(11).take(2);
+    used.map(|field| field.parse::<u64>().unwrap()).sum()
 }
 
 #[test]
@@ -207,5 +207,80 @@ fn an_option_whose_feature_comes_later_says_so_once() {
         .iter()
         .filter(|line| line.contains("is not implemented yet"));
     assert_eq!(times.count(), 1, "{:?}", daemon.said);
+    daemon.stop();
+}
+
+#[test]
+fn a_daemon_whose_role_has_never_run_is_not_ready_after_a_reload_that_is_refused() {
+    let place = Place::new(ONE_INSTANCE);
+    let manager = UnixDatagram::bind(place.path("notify")).unwrap();
+    let plain = place.command(&["-n", "-l", "-G"]);
+    let mut command = Command::new(plain.get_program());
+    for word in plain.get_args() {
+        // Too few descriptors for a channel to the role.
+        if word == PROGRAM {
+            command.args(["sh", "-c", "ulimit -n 10 && exec \"$@\"", "sh"]);
+        }
+        command.arg(word);
+    }
+    command.env("NOTIFY_SOCKET", place.path("notify"));
+    let mut daemon = Daemon::start(command);
+    daemon.wait_for("Too many open files");
+    std::fs::write(
+        place.path("k.conf"),
+        ONE_INSTANCE.replace("interface e0", "interface none"),
+    )
+    .unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("keeping the running configuration");
+    daemon.stop();
+    manager.set_nonblocking(true).unwrap();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 256];
+    while let Ok(length) = manager.recv(&mut buffer) {
+        heard.push(String::from_utf8_lossy(buffer.get(..length).unwrap()).into_owned());
+    }
+    assert_eq!(heard, ["STOPPING=1\n"]);
+}
+
+#[test]
+fn a_role_that_cannot_start_says_why_to_the_supervisor() {
+    let (ours, theirs) = Channel::pair().unwrap();
+    ours.send(b"no message of ours", &[]).unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("--role=vrrp")
+        .stdin(Stdio::from(theirs.into_fd()))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let mut buffer = [0; 4096];
+    let Received::Message { length, .. } = ours.receive(&mut buffer).unwrap() else {
+        panic!("nothing was said")
+    };
+    let said = String::from_utf8_lossy(buffer.get(..length).unwrap()).into_owned();
+    assert!(said.contains("the vrrp role cannot start: cannot "), "{said}");
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_an_error_and_not_a_bug() {
+    for option in ["-v", "-h", "--signum=STOP"] {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.arg(option).stdout(full()).stderr(full());
+        assert_eq!(command.status().unwrap().code(), Some(1), "{option}");
+    }
+}
+
+#[test]
+fn the_dump_names_no_instance_that_a_reload_has_removed() {
+    let place = Place::new(ONE_INSTANCE);
+    let mut daemon = place.running(&[]);
+    std::fs::write(place.path("k.conf"), ONE_INSTANCE.replace("VI_1", "VI_2")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("Reload complete");
+    daemon.signal("USR1");
+    let dump = || place.text("keepalived_parent.data").unwrap_or_default();
+    wait_until("the dump is there", || dump().contains("VRRP process"));
+    assert!(!dump().contains("VI_1"), "{}", dump());
     daemon.stop();
 }

@@ -33,6 +33,7 @@ use record::{Lines, Record};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -91,7 +92,10 @@ enum Phase {
 pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
     // Without a console the log is elsewhere, and the person who typed this is here.
     if options.test.is_some() || !(options.log_console && options.foreground) {
-        options.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        for warning in &options.warnings {
+            // The log says them as well; a standard error that nobody reads is no reason not to run.
+            let _ = writeln!(io::stderr(), "{warning}");
+        }
     }
     let source = match startup::source(&options) {
         Ok(source) => source,

@@ -35,7 +35,11 @@ impl Supervisor {
     /// Reads the configuration again and gives it to the roles.
     pub(super) fn reload(&mut self) {
         let now = process::monotonic();
-        self.tell_systemd(sdnotify::State::Reloading(now));
+        // Nobody waits for the end of a reload before the daemon was ever ready, and ready it would not be.
+        let was_ready = self.phase != Phase::Starting;
+        if was_ready {
+            self.tell_systemd(sdnotify::State::Reloading(now));
+        }
         self.reporter.info("Reloading ...");
         let (bundle, error) = configuration::load(&self.source);
         error.into_iter().for_each(|error| self.reporter.error(error));
@@ -57,7 +61,9 @@ impl Supervisor {
         if let Some(reason) = refusal {
             self.reporter
                 .error(format_args!("{reason}; keeping the running configuration"));
-            self.tell_systemd(sdnotify::State::Ready);
+            if was_ready {
+                self.tell_systemd(sdnotify::State::Ready);
+            }
             return;
         }
         let mut lines = record::addresses(&model);
