@@ -16,6 +16,7 @@ mod version;
 
 use cli::Invocation;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,18 +25,9 @@ fn main() -> ExitCode {
     ExitCode::from(match cli::parse(words) {
         Ok(Invocation::Daemon(options)) => supervisor::run(*options, argv0),
         Ok(Invocation::Role(kind)) => role::run(kind),
-        Ok(Invocation::Version) => {
-            eprint!("{}", version::text());
-            exit::OK
-        }
-        Ok(Invocation::Help) => {
-            eprint!("{}", cli::usage(&argv0.to_string_lossy()));
-            exit::OK
-        }
-        Ok(Invocation::Signum(number)) => {
-            println!("{number}");
-            exit::OK
-        }
+        Ok(Invocation::Version) => tell(io::stderr(), &version::text()),
+        Ok(Invocation::Help) => tell(io::stderr(), &cli::usage(&argv0.to_string_lossy())),
+        Ok(Invocation::Signum(number)) => tell(io::stdout(), &format!("{number}\n")),
         Ok(Invocation::Genhash) => {
             eprintln!("genhash is not implemented yet");
             exit::FATAL
@@ -45,4 +37,12 @@ fn main() -> ExitCode {
             exit::FATAL
         }
     })
+}
+
+/// Writes what was asked for; an end of the other side before it was read is an error and not a bug.
+fn tell(mut to: impl Write, text: &str) -> u8 {
+    match to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        Ok(()) => exit::OK,
+        Err(_) => exit::FATAL,
+    }
 }

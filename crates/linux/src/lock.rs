@@ -12,6 +12,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Files that were removed while they were being locked before locking is an error. One is a daemon that ended just
+/// then; nobody starts and ends so many.
+const ATTEMPTS: usize = 1000;
+
 /// A locked file.
 #[derive(Debug)]
 pub struct LockedFile {
@@ -31,6 +35,19 @@ pub enum Locking {
 impl LockedFile {
     /// Opens, making it if need be with this mode, without following a link in the last step, and locks.
     pub fn lock(path: &Path, mode: u32) -> Result<Locking, SysError> {
+        for _ in 0..ATTEMPTS {
+            let locking = LockedFile::try_lock(path, mode)?;
+            match &locking {
+                // Its last holder may have removed the file between our opening and locking it.
+                Locking::Locked(lock) if !lock.is_in_place() => {}
+                Locking::Locked(_) | Locking::Held => return Ok(locking),
+            }
+        }
+        let why = io::Error::other("it is removed again and again");
+        Err(SysError::new("lock", path.display(), why))
+    }
+
+    fn try_lock(path: &Path, mode: u32) -> Result<Locking, SysError> {
         let fail = |source: io::Error| SysError::new("lock", path.display(), source);
         let file = OpenOptions::new()
             .read(true)
@@ -155,6 +172,29 @@ mod tests {
         assert!(!first.is_in_place());
         first.remove().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "other");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn of_many_that_lock_and_remove_the_same_path_one_at_a_time_has_it() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let folder = scratch("race");
+        let path = folder.join("a.pid");
+        let holders = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        if let Locking::Locked(lock) = LockedFile::lock(&path, 0o644).unwrap() {
+                            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "two have the lock");
+                            assert!(lock.is_in_place());
+                            holders.fetch_sub(1, Ordering::SeqCst);
+                            lock.remove().unwrap();
+                        }
+                    }
+                });
+            }
+        });
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

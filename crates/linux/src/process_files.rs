@@ -86,6 +86,14 @@ pub fn open_append(path: &Path, mode: u32) -> Result<File, SysError> {
     Ok(file)
 }
 
+/// Opens what may be a terminal to write to it. Neither this nor a write waits, and the terminal does not become ours.
+pub fn open_terminal(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+        .open(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

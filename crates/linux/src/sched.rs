@@ -4,7 +4,7 @@
 
 use crate::{SysError, sys_process};
 use nix::sched::{CpuSet, sched_setaffinity};
-use nix::sys::mman::{MlockAllFlags, mlockall};
+use nix::sys::mman::{MlockAllFlags, mlockall, munlockall};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::Pid;
 use std::time::Duration;
@@ -44,6 +44,33 @@ pub fn apply(wanted: &Scheduling) -> Vec<SysError> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Carries out what is asked in the place of what was asked `before`: what is not asked for any more is taken back.
+pub fn change(before: &Scheduling, wanted: &Scheduling) -> Vec<SysError> {
+    if before == wanted {
+        return Vec::new();
+    }
+    let mut errors: Vec<SysError> = [
+        wanted.realtime.is_none().then(|| relax(before)).flatten(),
+        (before.nice.is_some() && wanted.nice.is_none())
+            .then(|| failed("set the nice value", 0, sys_process::set_nice(0)))
+            .flatten(),
+        (before.realtime_limit.is_some() && wanted.realtime_limit.is_none())
+            .then(|| limit_realtime(Duration::MAX))
+            .flatten(),
+        (!before.processors.is_empty() && wanted.processors.is_empty())
+            .then(|| choose_processors(&(0..CpuSet::count()).collect::<Vec<_>>()))
+            .flatten(),
+        (before.lock_memory && !wanted.lock_memory)
+            .then(unlock_memory)
+            .flatten(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    errors.extend(apply(wanted));
+    errors
 }
 
 /// Leaves the real-time class for work that takes long and is not urgent; [`resume`] goes back.
@@ -102,6 +129,10 @@ fn choose_processors(processors: &[usize]) -> Option<SysError> {
 fn lock_memory() -> Option<SysError> {
     let result = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE);
     failed("lock memory", "", result.map_err(Into::into))
+}
+
+fn unlock_memory() -> Option<SysError> {
+    failed("unlock memory", "", munlockall().map_err(Into::into))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::date::Date;
 use super::{Line, MAX_LINE};
 use base::Instant;
 use linux::process::Pid;
-use std::fs::OpenOptions;
+use linux::process_files;
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -106,7 +106,7 @@ impl Syslog {
 }
 
 fn write_console(path: &Path, text: &str) -> io::Result<()> {
-    let mut console = OpenOptions::new().write(true).open(path)?;
+    let mut console = process_files::open_terminal(path)?;
     if linux::ipc::writable(std::os::fd::AsFd::as_fd(&console), Duration::ZERO).unwrap_or(false) {
         console.write_all(text.as_bytes())?;
     }

@@ -4,20 +4,24 @@
 
 use super::date::Date;
 use super::syslog::Syslog;
-use super::{Line, Sink};
+use super::{Level, Line, Sink};
 use crate::role::Kind;
+use base::Instant;
 use linux::process::{self, Pid};
-use linux::process_files;
+use linux::{SysError, process_files};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a terminal or pipe may take to make room for a line.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a log file that could not be written is left alone before the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
 /// Bytes written to the terminal at once: less than a pipe has room for when it is ready to be written to (4096), with
 /// the line about lost messages.
 const ROOM: usize = 4000;
@@ -44,7 +48,7 @@ pub(crate) struct Writer {
     syslog: Option<Syslog>,
     console: Option<Console>,
     file: Option<PathBuf>,
-    files: BTreeMap<Source, Option<File>>,
+    files: BTreeMap<Source, LogFile>,
     /// Namespace and instance, each with an underscore before it.
     suffix: String,
 }
@@ -57,7 +61,7 @@ impl Writer {
             syslog: destinations
                 .syslog
                 .map(|facility| Syslog::new(Path::new("/dev/log"), facility, fallback)),
-            console: destinations.console.then(Console::default),
+            console: destinations.console.then(Console::new),
             file: destinations.file,
             files: BTreeMap::new(),
             suffix: String::new(),
@@ -79,6 +83,14 @@ impl Writer {
 
     /// Writes lines of `source`, whose process number is `pid`, as few system calls as the destinations allow.
     pub(crate) fn write(&mut self, source: Source, pid: Pid, lines: &[Line]) {
+        self.write_streams(source, pid, lines);
+        if let Some(error) = self.write_file(source, lines) {
+            let line = Line::new(Level::Error, &error.to_string());
+            self.write_streams(None, Pid::own(), &[line]);
+        }
+    }
+
+    fn write_streams(&mut self, source: Source, pid: Pid, lines: &[Line]) {
         if let Some(syslog) = &mut self.syslog {
             let ident = format!("{}{}", source.map_or("Keepalived", Kind::ident), self.suffix);
             for line in lines {
@@ -88,26 +100,19 @@ impl Writer {
         if let Some(console) = &mut self.console {
             console.write(lines);
         }
-        self.write_file(source, lines);
     }
 
-    fn write_file(&mut self, source: Source, lines: &[Line]) {
-        let Some(base) = &self.file else { return };
-        let suffix = &self.suffix;
-        let file = self.files.entry(source).or_insert_with(|| {
-            let kind = source.map(|kind| format!("_{}", kind.word())).unwrap_or_default();
-            process_files::open_append(&with_suffix(base, &format!("{kind}{suffix}")), 0o666).ok()
-        });
+    /// The error, if it is new.
+    fn write_file(&mut self, source: Source, lines: &[Line]) -> Option<SysError> {
+        let base = self.file.as_ref()?;
+        let kind = source.map(|kind| format!("_{}", kind.word())).unwrap_or_default();
+        let path = with_suffix(base, &format!("{kind}{}", self.suffix));
+        let file = self.files.entry(source).or_default();
         let text: String = lines
             .iter()
             .map(|line| format!("{}: {}\n", Date::local(line.at).file(), line.text))
             .collect();
-        if let Some(open) = file
-            && open.write_all(text.as_bytes()).is_err()
-        {
-            // A full disk, for one; opened again when the names change or the daemon is started again.
-            *file = None;
-        }
+        file.write(&path, &text, lines.len() as u64, process::monotonic())
     }
 }
 
@@ -128,15 +133,84 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Standard error, as long as somebody reads it.
+/// One file, as long as it can be written.
 #[derive(Debug, Default)]
+struct LogFile {
+    open: Option<File>,
+    failed: Option<Instant>,
+    lost: u64,
+}
+
+impl LogFile {
+    /// Adds `text` of so many lines, or counts them as lost; the error, if the last attempt had none.
+    fn write(&mut self, path: &Path, text: &str, lines: u64, now: Instant) -> Option<SysError> {
+        if self.failed.is_some_and(|failed| now.since(failed) < RETRY) {
+            self.lost += lines;
+            return None;
+        }
+        match self.try_write(path, text) {
+            Ok(()) => {
+                (self.failed, self.lost) = (None, 0);
+                None
+            }
+            Err(error) => {
+                // A full disk, for one.
+                self.open = None;
+                self.lost += lines;
+                self.failed.replace(now).is_none().then_some(error)
+            }
+        }
+    }
+
+    fn try_write(&mut self, path: &Path, text: &str) -> Result<(), SysError> {
+        let mut file = match self.open.take() {
+            Some(file) => file,
+            None => process_files::open_append(path, 0o666)?,
+        };
+        let mut out = String::new();
+        if self.lost > 0 {
+            let date = Date::local(super::wall_time()).file();
+            // The last line before may have been cut.
+            out = format!("\n{date}: {} log messages were lost\n", self.lost);
+        }
+        out.push_str(text);
+        file.write_all(out.as_bytes())
+            .map_err(|source| SysError::new("write", path.display(), source))?;
+        self.open = Some(file);
+        Ok(())
+    }
+}
+
+/// Standard error, as long as somebody reads it.
+#[derive(Debug)]
 struct Console {
+    /// Of our own where possible: a terminal says that it can be written to when it has room for one byte, and a
+    /// longer line would wait for the rest. Whether writing waits belongs to the open file, which others share.
+    own: Option<File>,
+    /// What did not fit.
+    rest: Vec<u8>,
     /// The last line did not fit, so the next one does not wait.
     stuck: bool,
     lost: u64,
 }
 
 impl Console {
+    fn new() -> Console {
+        let path = Path::new("/proc/self/fd/2");
+        let waits = std::fs::metadata(path).is_ok_and(|facts| {
+            let kind = facts.file_type();
+            kind.is_char_device() || kind.is_fifo()
+        });
+        // Files are never slow, sockets cannot be opened again; neither needs it.
+        let own = waits.then(|| process_files::open_terminal(path).ok()).flatten();
+        Console {
+            own,
+            rest: Vec::new(),
+            stuck: false,
+            lost: 0,
+        }
+    }
+
     fn write(&mut self, lines: &[Line]) {
         let mut text = String::new();
         let mut count = 0;
@@ -157,29 +231,51 @@ impl Console {
 
     /// Writes `text` of so many lines, or counts them as lost.
     fn put(&mut self, text: &str, lines: u64) {
-        let stderr = io::stderr();
         let limit = if self.stuck { Duration::ZERO } else { PATIENCE };
-        self.stuck = !linux::ipc::writable(stderr.as_fd(), limit).unwrap_or(false);
+        self.stuck = !self.write_rest(limit);
         if self.stuck {
             self.lost += lines;
             return;
         }
-        let mut out = String::new();
         if self.lost > 0 {
             let date = Date::local(super::wall_time()).console();
-            out = format!("{date}: {} log messages were lost\n", self.lost);
+            self.rest = format!("{date}: {} log messages were lost\n", self.lost).into_bytes();
             self.lost = 0;
         }
-        out.push_str(text);
-        // A terminal that is gone: nobody is left to tell.
-        let _ = stderr.lock().write_all(out.as_bytes());
+        self.rest.extend_from_slice(text.as_bytes());
+        self.stuck = !self.write_rest(limit);
+    }
+
+    /// Writes what there is, for so long at most. True if nothing is left.
+    fn write_rest(&mut self, limit: Duration) -> bool {
+        let stderr = io::stderr();
+        let descriptor = self.own.as_ref().map_or(stderr.as_fd(), AsFd::as_fd);
+        let until = process::monotonic().after(limit);
+        while !self.rest.is_empty() {
+            let patience = until.since(process::monotonic());
+            if !linux::ipc::writable(descriptor, patience).unwrap_or(false) {
+                return false;
+            }
+            let written = match &self.own {
+                Some(own) => (&*own).write(&self.rest),
+                None => stderr.lock().write(&self.rest),
+            };
+            match written {
+                Ok(count) => drop(self.rest.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // A terminal that is gone: nobody is left to tell.
+                Err(_) => self.rest.clear(),
+            }
+        }
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Level, Reporter};
+    use crate::log::Reporter;
     use std::cell::RefCell;
     use std::rc::Rc;
 
@@ -216,6 +312,22 @@ mod tests {
         });
         writer.write(None, Pid(1), &[Line::new(Level::Info, "text")]);
         assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+    }
+
+    #[test]
+    fn a_log_file_that_can_be_written_again_says_how_much_it_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("not_yet").join("k.log");
+        let mut file = LogFile::default();
+        let second = |n: u64| Instant::from_micros(n * 1_000_000);
+        assert!(file.write(&path, "one\n", 1, second(1)).is_some());
+        assert!(file.write(&path, "two\nthree\n", 2, second(3)).is_none(), "said once");
+        std::fs::create_dir(folder.path().join("not_yet")).unwrap();
+        assert!(file.write(&path, "four, in the pause\n", 1, second(3)).is_none());
+        assert!(file.write(&path, "five\n", 1, second(4)).is_none());
+        assert!(file.write(&path, "six\n", 1, second(4)).is_none());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with(": 4 log messages were lost\nfive\nsix\n"), "{text}");
     }
 
     #[test]

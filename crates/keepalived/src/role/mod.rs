@@ -113,6 +113,7 @@ pub(crate) struct Context {
     /// Becomes readable when the channel or a signal does.
     gathered: linux::ipc::Gathered,
     buffer: Vec<u8>,
+    kind: Kind,
     scheduling: Scheduling,
     stopping: bool,
     /// The lock of the pid file: held, never used.
@@ -188,6 +189,7 @@ impl Context {
             ToRole::Reload { generation } => {
                 let sealed = first_sealed(descriptors)?;
                 let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
+                self.scheduling = setup::change(self.kind, &model, &self.scheduling, &self.reporter);
                 Next::Order(Order::Reload {
                     generation,
                     model: Box::new(model),
@@ -233,14 +235,24 @@ enum Next {
 
 /// Runs a role to its end; the code is that of the process.
 pub(crate) fn run(kind: Kind) -> u8 {
-    let context = match start(kind) {
-        Ok(context) => context,
+    let channel = match Channel::from_stdin() {
+        Ok(channel) => channel,
         Err(error) => {
             // No channel to the supervisor, so this was not started by one.
             eprintln!("keepalived: the {} role cannot start: {error}", kind.word());
             return exit::FATAL;
         }
     };
+    let context = match channel.try_clone().and_then(|channel| start(kind, channel)) {
+        Ok(context) => context,
+        Err(error) => {
+            // Standard error may lead nowhere; the supervisor knows where the log is.
+            let text = format!("the {} role cannot start: {error}", kind.word());
+            say_last(&channel, Level::Error, &text);
+            return exit::FATAL;
+        }
+    };
+    drop(channel);
     let outbox = Rc::clone(&context.outbox);
     let reporter = context.reporter();
     let code = match kind {
@@ -258,7 +270,7 @@ pub(crate) fn run(kind: Kind) -> u8 {
     code
 }
 
-fn start(kind: Kind) -> Result<Context, SysError> {
+fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
     // Started by descriptor, the process is called after its number; the configuration may name it otherwise later.
     process::set_name(setup::PROCESS_NAME)?;
     let ours = [
@@ -272,8 +284,8 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         Signal::RtMax,
     ];
     let signals = Signals::block(&ours)?;
+    signal::restore(&ours)?;
     signal::ignore(&[Signal::Pipe])?;
-    let channel = Channel::from_stdin()?;
     let mut buffer = vec![0; MAX_MESSAGE];
     let (briefing, lock) = first_message(&channel, &mut buffer)?;
     process::end_with_parent(Pid(briefing.supervisor))?;
@@ -295,6 +307,7 @@ fn start(kind: Kind) -> Result<Context, SysError> {
         signals,
         gathered,
         buffer,
+        kind,
         scheduling,
         stopping: false,
         _lock: lock,
@@ -303,8 +316,13 @@ fn start(kind: Kind) -> Result<Context, SysError> {
 
 /// The last line of a role that has a bug: the supervisor logs it and starts the role again.
 fn say_bug(channel: &Channel, what: impl fmt::Display) {
+    say_last(channel, Level::Alert, &format!("internal error: {what}"));
+}
+
+/// A line without the outbox: before there is one, or when it may be in any state.
+fn say_last(channel: &Channel, level: Level, text: &str) {
     let message = FromRole::Log {
-        lines: vec![Line::new(Level::Alert, &format!("internal error: {what}"))],
+        lines: vec![Line::new(level, text)],
         dropped: 0,
     };
     // If it cannot be sent there is no other way to say it.

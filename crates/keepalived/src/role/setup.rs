@@ -14,16 +14,21 @@ pub(crate) const PROCESS_NAME: &str = "keepalived";
 ///
 /// Gives the scheduling that was asked for.
 pub(crate) fn apply(kind: Kind, model: &Model, options: &Options, reporter: &Reporter) -> Scheduling {
-    let wanted = process_settings(model, kind);
-    if let Err(error) = process::set_name(wanted.name.as_deref().unwrap_or(PROCESS_NAME)) {
-        reporter.error(error);
-    }
     if options.core_files
         && let Err(error) = process::allow_core_files()
     {
         reporter.error(error);
     }
-    for error in sched::apply(&wanted.scheduling) {
+    change(kind, model, &Scheduling::default(), reporter)
+}
+
+/// Applies the settings of a new configuration in the place of `before`.
+pub(crate) fn change(kind: Kind, model: &Model, before: &Scheduling, reporter: &Reporter) -> Scheduling {
+    let wanted = process_settings(model, kind);
+    if let Err(error) = process::set_name(wanted.name.as_deref().unwrap_or(PROCESS_NAME)) {
+        reporter.error(error);
+    }
+    for error in sched::change(before, &wanted.scheduling) {
         reporter.error(error);
     }
     wanted.scheduling

@@ -60,8 +60,8 @@ pub(super) struct Running {
     pub(super) generation: Option<u64>,
     /// When its loop was last known to turn.
     pub(super) alive: Instant,
-    /// It was told to end.
-    pub(super) stopping: bool,
+    /// It was told to end, and is killed then.
+    pub(super) stopping: Option<Instant>,
 }
 
 /// What became of the locking of a pid file.
@@ -125,7 +125,7 @@ impl Child {
             since: now,
             generation: None,
             alive: now,
-            stopping: false,
+            stopping: None,
         });
         if let Some(lock) = &mut self.lock {
             lock.write(&format!("{pid}\n"))?;
@@ -169,9 +169,9 @@ impl Running {
         expect_sent(self.channel.send(&ipc::encode(message)?, &descriptors)?)
     }
 
-    /// Tells it to end; by a signal if it does not read its channel.
-    pub(super) fn stop(&mut self) -> Result<(), SysError> {
-        self.stopping = true;
+    /// Tells it to end before `until`; by a signal if it does not read its channel.
+    pub(super) fn stop(&mut self, until: Instant) -> Result<(), SysError> {
+        self.stopping = Some(until);
         self.tell(&ToRole::Stop, None).or_else(|_| process::terminate(self.pid))
     }
 }

@@ -102,7 +102,9 @@ impl Supervisor {
             };
             line(&format!("{} process", child.kind.title()), state);
         }
-        for (name, (state, priority)) in &self.instances {
+        let known = |name: &str| self.model.vrrp.instances.keys().any(|other| other.to_string() == name);
+        // The last word of an instance may come after the reload that removed it.
+        for (name, (state, priority)) in self.instances.iter().filter(|(name, _)| known(name)) {
             line(
                 &format!("VRRP instance {name}"),
                 format!("{state}, priority {priority}"),

@@ -128,7 +128,7 @@ impl Supervisor {
     /// Notices that every role runs the present configuration.
     pub(super) fn settle(&mut self) {
         let current = self.generation;
-        let runs = |running: &Running| running.stopping || running.generation == Some(current);
+        let runs = |running: &Running| running.stopping.is_some() || running.generation == Some(current);
         if !self.children.iter().filter_map(|child| child.running()).all(runs) {
             return;
         }
@@ -139,7 +139,7 @@ impl Supervisor {
         let done = match self.phase {
             Phase::Starting if !waiting => "Startup complete",
             Phase::Reloading { .. } => "Reload complete",
-            Phase::Starting | Phase::Running | Phase::Stopping { .. } => return,
+            Phase::Starting | Phase::Running | Phase::Stopping => return,
         };
         self.phase = Phase::Running;
         self.reporter.info(done);
@@ -167,7 +167,7 @@ impl Supervisor {
     }
 
     fn on_signal(&mut self, signal: Signal) {
-        if matches!(self.phase, Phase::Stopping { .. }) && signal != Signal::Chld {
+        if matches!(self.phase, Phase::Stopping) && signal != Signal::Chld {
             return;
         }
         match signal {
@@ -219,7 +219,7 @@ impl Supervisor {
             }
         }
         let now = process::monotonic();
-        let ending = matches!(self.phase, Phase::Stopping { .. });
+        let ending = matches!(self.phase, Phase::Stopping);
         let Some(child) = self.children.iter_mut().find(|child| child.kind == kind) else {
             return;
         };
@@ -228,7 +228,7 @@ impl Supervisor {
         };
         // Started again it cleans up; if it is not, the record of addresses has to stay for the next daemon.
         self.addresses_left = ended != Ended::Exited(exit::OK);
-        if ending || running.stopping {
+        if ending || running.stopping.is_some() {
             if let Ended::Killed(number) = ended {
                 self.reporter.say(Level::Alert, reason_killed(pid, number, false));
             }
@@ -313,9 +313,9 @@ impl Supervisor {
 
     /// Sees to everything that is due.
     pub(super) fn on_time(&mut self, now: Instant) {
+        self.kill_late(now);
         match self.phase {
-            Phase::Stopping { until, killed: false } if now >= until => self.force_stop(),
-            Phase::Stopping { .. } => return,
+            Phase::Stopping => return,
             Phase::Reloading { since } if now >= since.after(super::reload::LIMIT) => self.give_up_reload(),
             Phase::Reloading { .. } | Phase::Starting | Phase::Running => {}
         }

@@ -33,6 +33,7 @@ use record::{Lines, Record};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -83,15 +84,18 @@ enum Phase {
     Running,
     /// Roles are working on a new configuration since then.
     Reloading { since: Instant },
-    /// Roles are withdrawing; those that are not done by then are killed.
-    Stopping { until: Instant, killed: bool },
+    /// Roles are withdrawing.
+    Stopping,
 }
 
 /// Runs the daemon, or checks its configuration, to the end; the code is that of the process.
 pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
     // Without a console the log is elsewhere, and the person who typed this is here.
     if options.test.is_some() || !(options.log_console && options.foreground) {
-        options.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+        for warning in &options.warnings {
+            // The log says them as well; a standard error that nobody reads is no reason not to run.
+            let _ = writeln!(io::stderr(), "{warning}");
+        }
     }
     let source = match startup::source(&options) {
         Ok(source) => source,
@@ -129,7 +133,7 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
 impl Supervisor {
     fn run(&mut self) -> u8 {
         loop {
-            if matches!(self.phase, Phase::Stopping { .. }) && self.children.iter().all(|c| c.running().is_none()) {
+            if matches!(self.phase, Phase::Stopping) && self.children.iter().all(|c| c.running().is_none()) {
                 self.clean_up();
                 return self.exit_code;
             }
@@ -160,13 +164,13 @@ impl Supervisor {
     /// When something is due even if nothing happens.
     fn next_deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Starting | Phase::Running => None,
+            Phase::Starting | Phase::Running | Phase::Stopping => None,
             Phase::Reloading { since } => Some(since.after(reload::LIMIT)),
-            Phase::Stopping { until, .. } => Some(until),
         };
         let waiting = self.children.iter().filter_map(|child| match child.state {
             State::Waiting { until } => Some(until),
-            State::Idle | State::Running(_) => None,
+            State::Running(ref running) => running.stopping,
+            State::Idle => None,
         });
         waiting.chain(phase).chain(self.next_watchdog).min()
     }
@@ -220,16 +224,15 @@ impl Supervisor {
             return;
         };
         let started = match child.claim() {
-            Ok(Claim::Ours) => child.start(&self.executable, &self.argv0, &briefing, now),
-            Ok(Claim::Theirs) => {
-                self.reporter.error(format_args!(
-                    "{} process is not started: its pid file {} is locked by another one",
-                    kind.title(),
-                    self.paths.role(kind).display()
-                ));
-                return;
-            }
-            Err(error) => Err(error),
+            Ok(Claim::Ours) => child
+                .start(&self.executable, &self.argv0, &briefing, now)
+                .map_err(|error| error.to_string()),
+            Ok(Claim::Theirs) => Err(format!(
+                "{} process is not started: its pid file {} is locked by another one",
+                kind.title(),
+                self.paths.role(kind).display()
+            )),
+            Err(error) => Err(error.to_string()),
         };
         match started {
             Ok(pid) => {

@@ -1,7 +1,7 @@
 //! SIGHUP: a new configuration for running roles, or the old one if the new one cannot be used.
 
 use super::child::State;
-use super::{Phase, Supervisor, record};
+use super::{Phase, Supervisor, record, startup};
 use crate::configuration::{self, Compiled};
 use crate::ipc::{self, ToRole};
 use crate::log::Level;
@@ -35,7 +35,11 @@ impl Supervisor {
     /// Reads the configuration again and gives it to the roles.
     pub(super) fn reload(&mut self) {
         let now = process::monotonic();
-        self.tell_systemd(sdnotify::State::Reloading(now));
+        // Nobody waits for the end of a reload before the daemon was ever ready, and ready it would not be.
+        let was_ready = self.phase != Phase::Starting;
+        if was_ready {
+            self.tell_systemd(sdnotify::State::Reloading(now));
+        }
         self.reporter.info("Reloading ...");
         let (bundle, error) = configuration::load(&self.source);
         error.into_iter().for_each(|error| self.reporter.error(error));
@@ -57,13 +61,18 @@ impl Supervisor {
         if let Some(reason) = refusal {
             self.reporter
                 .error(format_args!("{reason}; keeping the running configuration"));
-            self.tell_systemd(sdnotify::State::Ready);
+            if was_ready {
+                self.tell_systemd(sdnotify::State::Ready);
+            }
             return;
         }
         let mut lines = record::addresses(&model);
         lines.extend(record::addresses(&self.model));
         // A role that dies before it has changed over leaves the old ones to the next.
         self.leftovers.extend(lines);
+        if self.settings.process_name != settings.process_name {
+            self.report(process::set_name(startup::process_name(&settings)));
+        }
         (self.bundle, self.model, self.settings) = (bundle, model, settings);
         self.generation += 1;
         self.phase = Phase::Reloading { since: now };
@@ -86,7 +95,7 @@ impl Supervisor {
         };
         match &mut child.state {
             State::Running(running) if wanted => running.tell(&ToRole::Reload { generation }, Some(&sealed)),
-            State::Running(running) => running.stop(),
+            State::Running(running) => running.stop(process::monotonic().after(self.settings.child_wait)),
             State::Idle | State::Waiting { .. } if wanted => {
                 self.start_role(Kind::Vrrp);
                 Ok(())

@@ -120,6 +120,8 @@ pub(super) fn temporary() -> PathBuf {
 
 /// The log as the command line wants it.
 pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
+    // The first line makes the log file.
+    process::set_umask(options.umask.unwrap_or(DEFAULT_UMASK));
     let destinations = Destinations {
         syslog: (!options.no_syslog).then_some(options.facility.unwrap_or(FACILITY_DAEMON)),
         console: options.log_console && options.foreground,
@@ -131,11 +133,14 @@ pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
             // The working directory changes in the background, and files of roles are opened later.
             .map(|path| std::path::absolute(&path).unwrap_or(path)),
     };
-    let own = destinations.clone();
+    // Whether or not standard error is a destination: in the background it leads nowhere.
+    let own = Destinations {
+        console: true,
+        ..destinations.clone()
+    };
     // A bug of the supervisor is its last line, also in the background. The writer it was using may be in any state.
     panic::set_hook(Box::new(move |panic| {
         Writer::new(own.clone()).take(Line::new(Level::Alert, &format!("internal error: {panic}")));
-        eprintln!("{panic}");
     }));
     let writer = Rc::new(RefCell::new(Writer::new(destinations)));
     let sink: Rc<RefCell<dyn Sink>> = Rc::<RefCell<Writer>>::clone(&writer);
@@ -174,7 +179,6 @@ pub(super) fn begin(
         }
     };
     signal::ignore(&EARLY).map_err(code(exit::FATAL))?;
-    process::set_umask(options.umask.unwrap_or(DEFAULT_UMASK));
     let executable = Executable::own().map_err(code(exit::FATAL))?;
     let notifier = notifier(&reporter);
     let (bundle, model, settings) = configure(&options, &source, &reporter)?;
@@ -376,7 +380,8 @@ fn take_signals(options: &Options) -> Result<Signals, SysError> {
         ours.push(Signal::Int);
     }
     let signals = Signals::block(&ours)?;
-    signal::restore(&EARLY)?;
+    // Whoever started us may have ignored some; an ignored SIGCHLD would hide the death of roles.
+    signal::restore(&ours)?;
     Ok(signals)
 }
 
@@ -384,9 +389,7 @@ impl Supervisor {
     /// What the process itself needs; the daemon can run without any of it.
     fn prepare_process(&mut self) {
         self.report(process::become_subreaper());
-        self.report(process::set_name(
-            self.settings.process_name.as_deref().unwrap_or(PROCESS_NAME),
-        ));
+        self.report(process::set_name(process_name(&self.settings)));
         if self.options.core_files {
             self.report(process::allow_core_files());
         }
@@ -411,6 +414,11 @@ impl Supervisor {
             self.report(self.record.write(&lines));
         }
     }
+}
+
+/// What the process of the supervisor is called.
+pub(super) fn process_name(settings: &Settings) -> &str {
+    settings.process_name.as_deref().unwrap_or(PROCESS_NAME)
 }
 
 /// Opens the file that `-t` writes to.

@@ -4,22 +4,25 @@ use super::child::{Child, State};
 use super::{Phase, Supervisor};
 use crate::log::Level;
 use crate::sdnotify;
+use base::Instant;
 use linux::process;
 
 impl Supervisor {
     /// Tells every role to withdraw; the daemon ends with this code when they are gone.
     pub(super) fn begin_stop(&mut self, code: u8) {
-        if matches!(self.phase, Phase::Stopping { .. }) {
+        if matches!(self.phase, Phase::Stopping) {
             return;
         }
         self.exit_code = code;
         let until = process::monotonic().after(self.settings.child_wait);
-        self.phase = Phase::Stopping { until, killed: false };
+        self.phase = Phase::Stopping;
+        // systemd has its own patience with an end; nothing wakes us for it.
+        self.next_watchdog = None;
         self.reporter.info("Stopping");
         self.tell_systemd(sdnotify::State::Stopping);
         for child in &mut self.children {
             let told = match &mut child.state {
-                State::Running(running) => running.stop(),
+                State::Running(running) => running.stop(until),
                 State::Idle | State::Waiting { .. } => {
                     child.state = State::Idle;
                     Ok(())
@@ -31,19 +34,23 @@ impl Supervisor {
         }
     }
 
-    /// Kills roles that have had their time.
-    pub(super) fn force_stop(&mut self) {
-        for child in &self.children {
-            let Some(running) = child.running() else { continue };
-            let text = format!("{} process failed to die - forcing termination", child.kind.title());
-            self.reporter.say(Level::Alert, text);
-            self.report(process::kill_now(running.pid));
+    /// Kills roles that were told to end and have had their time.
+    pub(super) fn kill_late(&mut self, now: Instant) {
+        let reporter = self.reporter.clone();
+        for child in &mut self.children {
+            let kind = child.kind;
+            let Some(running) = child.running_mut() else { continue };
+            if running.stopping.is_none_or(|until| now < until) {
+                continue;
+            }
+            let text = format!("{} process failed to die - forcing termination", kind.title());
+            reporter.say(Level::Alert, text);
+            if let Err(error) = process::kill_now(running.pid) {
+                reporter.error(error);
+            }
+            // Nothing survives SIGKILL for long; until the news of its death comes there is nothing to wake up for.
+            running.stopping = Some(Instant::FAR_FUTURE);
         }
-        // Nothing survives SIGKILL for long; until the news of its death comes there is nothing to wake up for.
-        self.phase = Phase::Stopping {
-            until: base::Instant::FAR_FUTURE,
-            killed: true,
-        };
     }
 
     /// Removes what only a running daemon has.
