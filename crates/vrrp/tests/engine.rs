@@ -195,7 +195,7 @@ fn leftovers_are_removed_before_anything_else() {
     engine.reconfigure(now, models(&[Wish::default()]), &mut actions);
     assert!(
         matches!(&actions[0], Action::ChangeAddresses { steps, .. }
-            if steps == &[AddressStep::Remove { interface: IfIndex(2), key }]),
+            if steps == &[AddressStep::Remove { interface: IfIndex(2), key, peer: None }]),
         "{actions:?}"
     );
     let status = engine.status_of(&Name::from("V")).unwrap();
