@@ -126,6 +126,8 @@ pub enum AddressStep {
         interface: IfIndex,
         /// What.
         key: AddressKey,
+        /// The other end it was put there with: without it the kernel does not find the address.
+        peer: Option<IpAddr>,
     },
 }
 

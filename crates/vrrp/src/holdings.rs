@@ -43,7 +43,7 @@ enum Phase {
     Adding,
     /// In the kernel.
     Installed,
-    /// To be removed with the next batch that has room.
+    /// To be removed with the next batch that has room; to be added again then if it is wanted (with other options).
     ToRemove,
     /// In an outstanding batch; whether the kernel has already reported it gone.
     Removing { reported: bool },
@@ -56,9 +56,15 @@ enum Phase {
 #[derive(Clone, Debug)]
 struct Entry {
     owners: Vec<Slot>,
+    /// As it is wanted.
     address: Option<Arc<VirtualAddress>>,
+    /// As the kernel may have it: from when it is asked to add it until it has certainly removed it. Reports may be
+    /// old and answers may be lost, so that only this says whether a release has something to remove.
+    placed: Option<Arc<VirtualAddress>>,
     phase: Phase,
     refusals: u32,
+    /// When a refused step is tried again.
+    retry_at: Option<Instant>,
     /// A report of our own removal is still to come, although the address is wanted again.
     stale_report: bool,
 }
@@ -97,14 +103,17 @@ impl Holdings {
         let entry = self.entries.entry(key).or_insert_with(|| Entry {
             owners: Vec::new(),
             address: None,
+            placed: None,
             phase: Phase::Absent,
             refusals: 0,
+            retry_at: None,
             stale_report: false,
         });
         if !entry.owners.contains(&slot) {
             entry.owners.push(slot);
         }
-        let same = entry.address.as_ref().is_none_or(|known| known == address);
+        // What an earlier run left is taken as it is.
+        let same = entry.placed.as_ref().is_none_or(|known| alike(known, address));
         entry.address = Some(Arc::clone(address));
         match entry.phase {
             Phase::Absent | Phase::AddRefused => {
@@ -113,9 +122,9 @@ impl Holdings {
                 false
             }
             Phase::Installed | Phase::ToRemove | Phase::RemoveRefused if !same => {
-                // Other options under the same key: added again, the kernel replaces what it may.
-                entry.phase = Phase::ToAdd;
-                self.adds.push_back(key);
+                // Other options under the same key: the kernel changes none of an address that is there.
+                entry.phase = Phase::ToRemove;
+                self.removes.push_back(key);
                 false
             }
             Phase::Installed | Phase::ToRemove | Phase::RemoveRefused => {
@@ -136,10 +145,8 @@ impl Holdings {
             return;
         }
         match entry.phase {
-            Phase::Absent | Phase::ToAdd | Phase::AddRefused => {
-                self.entries.remove(&key);
-            }
-            Phase::Installed => {
+            Phase::Absent | Phase::ToAdd | Phase::AddRefused if entry.placed.is_none() => self.drop_entry(key),
+            Phase::Absent | Phase::ToAdd | Phase::AddRefused | Phase::Installed => {
                 entry.phase = Phase::ToRemove;
                 self.removes.push_back(key);
             }
@@ -154,8 +161,10 @@ impl Holdings {
             Entry {
                 owners: Vec::new(),
                 address: None,
+                placed: None,
                 phase: Phase::ToRemove,
                 refusals: 0,
+                retry_at: None,
                 stale_report: false,
             }
         });
@@ -206,19 +215,22 @@ impl Holdings {
                         interface,
                         address: Arc::clone(address),
                     });
+                    entry.placed = Some(Arc::clone(address));
                     entry.phase = Phase::Adding;
                     keys.push(key);
                 }
                 // Without its interface an address waits for it.
                 (Direction::Add, Phase::ToAdd, _, _) => entry.phase = Phase::AddRefused,
                 (Direction::Remove, Phase::ToRemove, Some(interface), _) => {
-                    steps.push(AddressStep::Remove { interface, key });
+                    let peer = entry.placed.as_ref().and_then(|address| address.peer);
+                    steps.push(AddressStep::Remove { interface, key, peer });
                     entry.phase = Phase::Removing { reported: false };
                     keys.push(key);
                 }
-                (Direction::Remove, Phase::ToRemove, None, _) => {
+                (Direction::Remove, Phase::ToRemove, None, _) if entry.owners.is_empty() => {
                     self.entries.remove(&key);
                 }
+                (Direction::Remove, Phase::ToRemove, None, _) => entry.phase = Phase::AddRefused,
                 // The queue may name what has changed its mind since.
                 (Direction::Add | Direction::Remove, _, _, _) => {}
             }
@@ -267,14 +279,15 @@ impl Holdings {
             Some(errno) => {
                 outcome.refused.push((key, true, errno));
                 if entry.owners.is_empty() {
-                    self.entries.remove(&key);
+                    // The kernel's word may be lost and this one a guess.
+                    entry.phase = Phase::ToRemove;
+                    self.removes.push_back(key);
                     return;
                 }
                 entry.phase = Phase::AddRefused;
-                self.retries.insert((now.after(backoff(entry.refusals)), key));
-                entry.refusals = entry.refusals.saturating_add(1);
+                self.retry_later(now, key);
             }
-            None if entry.owners.is_empty() => {
+            None if entry.owners.is_empty() || !entry.is_as_wanted() => {
                 entry.phase = Phase::ToRemove;
                 self.removes.push_back(key);
             }
@@ -300,8 +313,7 @@ impl Holdings {
                 outcome.refused.push((key, false, errno));
                 if entry.owners.is_empty() {
                     entry.phase = Phase::RemoveRefused;
-                    self.retries.insert((now.after(backoff(entry.refusals)), key));
-                    entry.refusals = entry.refusals.saturating_add(1);
+                    self.retry_later(now, key);
                     return;
                 }
                 entry.phase = Phase::Installed;
@@ -309,11 +321,10 @@ impl Holdings {
                     outcome.installed.push((Arc::clone(address), entry.owners.clone()));
                 }
             }
-            None if entry.owners.is_empty() => {
-                self.entries.remove(&key);
-            }
+            None if entry.owners.is_empty() => self.drop_entry(key),
             None => {
                 entry.phase = Phase::ToAdd;
+                entry.placed = None;
                 entry.stale_report = !reported;
                 self.adds.push_back(key);
             }
@@ -344,10 +355,8 @@ impl Holdings {
                 let tracked = entry.address.as_ref().is_some_and(|address| address.tracked);
                 if tracked { entry.owners.clone() } else { Vec::new() }
             }
-            Phase::ToRemove | Phase::RemoveRefused => {
-                self.entries.remove(&key);
-                Vec::new()
-            }
+            // It is asked for all the same: the report may be old, or name an interface that has another name now.
+            Phase::ToRemove | Phase::RemoveRefused => Vec::new(),
             Phase::Absent | Phase::ToAdd | Phase::Adding | Phase::AddRefused => {
                 entry.stale_report = false;
                 Vec::new()
@@ -370,8 +379,9 @@ impl Holdings {
                 continue;
             };
             entry.stale_report = false;
+            entry.placed = None;
             if entry.owners.is_empty() {
-                self.entries.remove(&key);
+                self.drop_entry(key);
             } else {
                 entry.phase = Phase::AddRefused;
             }
@@ -387,10 +397,32 @@ impl Holdings {
             .collect()
     }
 
+    /// Sets the one time at which a refused step is tried again.
+    fn retry_later(&mut self, now: Instant, key: AddressKey) {
+        let Some(entry) = self.entries.get_mut(&key) else {
+            return;
+        };
+        let at = now.after(backoff(entry.refusals));
+        entry.refusals = entry.refusals.saturating_add(1);
+        if let Some(old) = entry.retry_at.replace(at) {
+            self.retries.remove(&(old, key));
+        }
+        self.retries.insert((at, key));
+    }
+
+    fn drop_entry(&mut self, key: AddressKey) {
+        if let Some(at) = self.entries.remove(&key).and_then(|entry| entry.retry_at) {
+            self.retries.remove(&(at, key));
+        }
+    }
+
     fn requeue(&mut self, key: AddressKey) {
         let Some(entry) = self.entries.get_mut(&key) else {
             return;
         };
+        if let Some(at) = entry.retry_at.take() {
+            self.retries.remove(&(at, key));
+        }
         match entry.phase {
             Phase::AddRefused => {
                 entry.phase = Phase::ToAdd;
@@ -435,6 +467,50 @@ impl Holdings {
                 .values()
                 .all(|entry| !entry.owners.is_empty() || entry.phase == Phase::RemoveRefused)
     }
+}
+
+impl Entry {
+    /// Whether the kernel got it as it is wanted now.
+    fn is_as_wanted(&self) -> bool {
+        match (&self.placed, &self.address) {
+            (Some(placed), Some(wanted)) => alike(placed, wanted),
+            (None, _) | (_, None) => true,
+        }
+    }
+}
+
+/// Whether the kernel sees no difference.
+fn alike(a: &VirtualAddress, b: &VirtualAddress) -> bool {
+    let VirtualAddress {
+        prefix,
+        interface,
+        scope,
+        broadcast,
+        label,
+        peer,
+        flags,
+        preferred_lifetime,
+        tracked: _,
+    } = a;
+    (
+        prefix,
+        interface,
+        scope,
+        broadcast,
+        label,
+        peer,
+        flags,
+        preferred_lifetime,
+    ) == (
+        &b.prefix,
+        &b.interface,
+        &b.scope,
+        &b.broadcast,
+        &b.label,
+        &b.peer,
+        &b.flags,
+        &b.preferred_lifetime,
+    )
 }
 
 fn backoff(refusals: u32) -> Duration {

@@ -28,8 +28,8 @@ const ETHERNET_MINIMUM: usize = 46;
 /// The TTL or hop limit that proves a packet was not routed.
 pub(crate) const UNROUTED: u8 = 255;
 
-/// A packet with its headers read and nothing judged.
-#[derive(Clone, Copy, Debug)]
+/// A packet with its headers read and nothing judged. Not to be printed: it holds the password of version 2.
+#[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,

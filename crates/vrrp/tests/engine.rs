@@ -195,11 +195,45 @@ fn leftovers_are_removed_before_anything_else() {
     engine.reconfigure(now, models(&[Wish::default()]), &mut actions);
     assert!(
         matches!(&actions[0], Action::ChangeAddresses { steps, .. }
-            if steps == &[AddressStep::Remove { interface: IfIndex(2), key }]),
+            if steps == &[AddressStep::Remove { interface: IfIndex(2), key, peer: None }]),
         "{actions:?}"
     );
     let status = engine.status_of(&Name::from("V")).unwrap();
     assert_eq!(status.waiting, [Waiting::Address(name)]);
+}
+
+#[test]
+fn an_interface_that_takes_longer_packets_is_listened_to_with_more_room() {
+    let mut bench = master();
+    let larger = InterfaceFacts { mtu: 9000, ..facts() };
+    let actions = interface(&mut bench, "eth0", Some(larger));
+    assert!(actions.contains(&Action::SocketsChanged), "{actions:?}");
+    assert_eq!(bench.engine.sockets().values().next().unwrap().mtu, 9000);
+}
+
+#[test]
+fn an_address_of_an_earlier_run_may_be_a_source_when_it_was_removed_and_somebody_puts_it_back() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    let key = AddressKey {
+        interface: name("eth0"),
+        prefix: Prefix::host("10.0.0.99".parse().unwrap()),
+    };
+    let mut actions = Vec::new();
+    bench.engine.start(bench.now, vec![key], &mut actions);
+    let other = InterfaceFacts {
+        ipv4: vec!["10.0.0.99".parse().unwrap()],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(other.clone()));
+    assert_eq!(bench.state(), StateName::Fault);
+    bench.feed(Input::Address { key, present: false });
+    let none = InterfaceFacts {
+        ipv4: Vec::new(),
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(none));
+    interface(&mut bench, "eth0", Some(other));
+    assert_eq!(bench.status().source, Some("10.0.0.99".parse().unwrap()));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::net::if_::if_indextoname;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::num::NonZeroU32;
@@ -31,6 +32,14 @@ const CHECKSUM_OFFSET: libc::c_int = 6;
 const CLASS: u32 = 0xc0;
 /// Queueing priority of control traffic, and the highest that needs no capability.
 const PRIORITIES: [u32; 2] = [7, 6];
+
+/// Bytes of adverts that may wait in the kernel to be sent.
+///
+/// One sender serves all interfaces. Adverts that a jammed interface does not take, or for which a dead peer is still
+/// looked up, count until the kernel gives them up: some 800 KB in the queue of an interface, some 200 KB for a peer.
+/// With the usual limit of 200 KB one of them would silence the virtual routers of all interfaces. Beyond this limit
+/// adverts are refused, and their instances say so.
+const SEND_BUFFER: usize = 64 << 20;
 
 /// What a receiver listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +61,7 @@ pub struct AdvertReceiver {
 }
 
 /// A packet received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Received<'a> {
     /// IPv4: from the first byte of the IP header. IPv6: the payload, its checksum verified.
     pub bytes: &'a [u8],
@@ -66,6 +75,20 @@ pub struct Received<'a> {
     pub interface: Option<IfIndex>,
     /// It was longer than the buffer: `bytes` is the front of it.
     pub truncated: bool,
+}
+
+/// The bytes may hold a password: they are counted, not printed.
+impl fmt::Debug for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("bytes", &self.bytes.len())
+            .field("source", &self.source)
+            .field("destination", &self.destination)
+            .field("hop_limit", &self.hop_limit)
+            .field("interface", &self.interface)
+            .field("truncated", &self.truncated)
+            .finish()
+    }
 }
 
 /// Room for the packets of one turn. One serves all receivers.
@@ -220,7 +243,7 @@ impl AsFd for AdvertReceiver {
 const TTL_OFFSET: usize = 8;
 
 /// A packet to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OutPacket<'a> {
     /// IPv4: from the first byte of the IP header, whose length and checksum the kernel fills in. IPv6: the payload,
     /// whose checksum the kernel fills in.
@@ -233,6 +256,19 @@ pub struct OutPacket<'a> {
     pub interface: Option<IfIndex>,
     /// IPv6: the hop limit; `None`: 255 to a group, else the kernel's. For IPv4 the header says it.
     pub hop_limit: Option<u8>,
+}
+
+/// The bytes may hold a password: they are counted, not printed.
+impl fmt::Debug for OutPacket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutPacket")
+            .field("bytes", &self.bytes.len())
+            .field("source", &self.source)
+            .field("destination", &self.destination)
+            .field("interface", &self.interface)
+            .field("hop_limit", &self.hop_limit)
+            .finish()
+    }
 }
 
 /// A raw socket that sends. One for each family and protocol serves all interfaces.
@@ -251,6 +287,10 @@ impl AdvertSender {
         };
         let socket = new_socket(family, protocol).map_err(failed)?;
         deafen(&socket).map_err(failed)?;
+        if setsockopt(&socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+            // Without the capability: as much as the system allows.
+            setsockopt(&socket, sockopt::SndBuf, &SEND_BUFFER).map_err(|errno| failed(errno.into()))?;
+        }
         match family {
             Family::V4 => configure_v4(&socket),
             Family::V6 => configure_v6(&socket),

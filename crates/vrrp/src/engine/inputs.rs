@@ -22,11 +22,19 @@ impl Engine {
         out: &mut Vec<Action>,
     ) {
         let there = facts.is_some();
+        let mtu = |engine: &Engine| engine.interfaces.get(&name).map(|interface| interface.facts.mtu);
+        let mtu_before = mtu(self);
         let change = self.interfaces.update(name, facts);
         match change {
             Change::Nothing => return,
             Change::Something => {}
             Change::Replaced => self.holdings.lost_interface(name),
+        }
+        if let (Some(before), Some(after)) = (mtu_before, mtu(self))
+            && before != after
+        {
+            // Longer packets may come now, and buffers may be counted in MTUs.
+            out.push(Action::SocketsChanged);
         }
         let dependants = self.dependants.get(&name).cloned().unwrap_or_default();
         for slot in dependants {
@@ -83,7 +91,8 @@ impl Engine {
     pub(super) fn address_observed(&mut self, now: Instant, key: AddressKey, present: bool, out: &mut Vec<Action>) {
         let losers = self.holdings.observed(key, present);
         if !present && self.leftovers.remove(&key) {
-            self.refresh_virtual_addresses();
+            // One by one: there may be thousands, and they go in the first moments.
+            self.interfaces.forget_leftover(key.prefix.address());
         }
         for slot in losers {
             let name = self.instances.get(slot).map(|instance| instance.config.name.clone());

@@ -75,6 +75,8 @@ pub(crate) enum Change {
 pub(crate) struct Interfaces {
     by_name: BTreeMap<IfName, Interface>,
     virtual_addresses: BTreeSet<IpAddr>,
+    /// Of an earlier run, until they are gone.
+    leftover: BTreeSet<IpAddr>,
 }
 
 impl Interfaces {
@@ -112,12 +114,19 @@ impl Interfaces {
         change
     }
 
-    /// Sets which addresses are virtual, on whatever interface. True if the usable addresses of an interface changed.
-    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>) -> bool {
-        if addresses == self.virtual_addresses {
+    /// An address of an earlier run is gone. What interfaces have now is told with their next news.
+    pub(crate) fn forget_leftover(&mut self, address: IpAddr) {
+        self.leftover.remove(&address);
+    }
+
+    /// Sets which addresses are virtual or of an earlier run, on whatever interface. True if the usable addresses of
+    /// an interface changed.
+    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>, leftover: BTreeSet<IpAddr>) -> bool {
+        if addresses == self.virtual_addresses && leftover == self.leftover {
             return false;
         }
         self.virtual_addresses = addresses;
+        self.leftover = leftover;
         let known = core::mem::take(&mut self.by_name);
         let mut changed = false;
         for (name, interface) in known {
@@ -129,7 +138,7 @@ impl Interfaces {
     }
 
     fn judged(&self, name: IfName, facts: InterfaceFacts) -> Interface {
-        let own = |address: &IpAddr| !self.virtual_addresses.contains(address);
+        let own = |address: &IpAddr| !self.virtual_addresses.contains(address) && !self.leftover.contains(address);
         Interface {
             name,
             own4: facts.ipv4.iter().map(|a| IpAddr::V4(*a)).filter(own).collect(),

@@ -33,7 +33,6 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Deadline, IfName, Instant, Rng};
-use core::net::IpAddr;
 use core::time::Duration;
 use interfaces::Interfaces;
 use slots::{Slot, Slots};
@@ -272,8 +271,7 @@ impl Engine {
         let configured = self.instances.iter().flat_map(|(_, instance)| &instance.addresses);
         let configured = configured.map(|address| address.prefix.address());
         let leftover = self.leftovers.iter().map(|key| key.prefix.address());
-        let all: BTreeSet<IpAddr> = configured.chain(leftover).collect();
-        self.interfaces.set_virtual(all)
+        self.interfaces.set_virtual(configured.collect(), leftover.collect())
     }
 
     fn tell(name: Option<&Name>, level: Level, text: String, out: &mut Vec<Action>) {

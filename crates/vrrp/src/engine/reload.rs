@@ -96,7 +96,8 @@ impl Engine {
         if kept.is_empty() && begun.is_empty() && ended.is_empty() && !settings_changed {
             return;
         }
-        if buffers_changed {
+        // Other addresses make longer adverts, by which buffers may be counted.
+        if buffers_changed || !kept.is_empty() {
             out.push(Action::SocketsChanged);
         }
         // Who must end stops advertising first, but lets its addresses go last: another may want them.

@@ -57,6 +57,95 @@ proptest! {
     }
 }
 
+#[test]
+fn an_address_goes_with_the_other_end_it_was_put_there_with() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    bench.settle();
+    bench.holdings.release(Slot(0), address.key());
+    let removal = AddressStep::Remove {
+        interface: IfIndex(2),
+        key: address.key(),
+        peer: address.peer,
+    };
+    assert_eq!(bench.next_steps(), [removal]);
+}
+
+#[test]
+fn an_address_with_other_options_is_taken_away_as_it_was_and_put_there_as_it_is_wanted() {
+    let mut bench = Bench::new();
+    let (old, new) = (with_peer(1, "10.9.9.9"), with_peer(1, "10.9.9.8"));
+    bench.holdings.hold(Slot(0), &old);
+    bench.settle();
+    assert!(!bench.holdings.hold(Slot(0), &new));
+    let removal = AddressStep::Remove {
+        interface: IfIndex(2),
+        key: old.key(),
+        peer: old.peer,
+    };
+    assert_eq!(bench.next_steps(), [removal]);
+    bench.answer();
+    let interface = IfIndex(2);
+    assert_eq!(
+        bench.next_steps(),
+        [AddressStep::Add {
+            interface,
+            address: new
+        }]
+    );
+}
+
+#[test]
+fn whether_a_loss_matters_is_no_option_of_the_kernel() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    bench.settle();
+    let untracked = Arc::new(VirtualAddress {
+        tracked: false,
+        ..(*address).clone()
+    });
+    assert!(bench.holdings.hold(Slot(0), &untracked));
+    assert_eq!(bench.next_steps(), []);
+}
+
+#[test]
+fn a_loss_that_may_be_old_news_leaves_no_address_behind() {
+    // The report is of an earlier removal, or the interface has another name now: the kernel has the address.
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    bench.settle();
+    assert_eq!(bench.holdings.observed(address.key(), false), [Slot(0)]);
+    bench.holdings.release(Slot(0), address.key());
+    assert_eq!(bench.next_steps().len(), 1);
+}
+
+#[test]
+fn an_addition_of_unknown_outcome_is_taken_back_when_it_is_no_longer_wanted() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    let (batch, ..) = bench.pump_once();
+    bench.holdings.finished(bench.now, batch, &[(0, 0)]);
+    bench.holdings.release(Slot(0), address.key());
+    assert_eq!(bench.next_steps().len(), 1);
+}
+
+#[test]
+fn an_interface_that_changes_often_does_not_multiply_what_is_tried_again() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    for _ in 0..50 {
+        let (batch, ..) = bench.pump_once();
+        bench.holdings.finished(bench.now, batch, &[(0, 1)]);
+        bench.holdings.retry_on(eth0());
+    }
+    assert!(bench.holdings.retries.len() <= 1, "{}", bench.holdings.retries.len());
+}
+
 fn deed() -> impl Strategy<Value = Deed> {
     let errno = prop_oneof![Just(1), Just(12)];
     prop_oneof![
@@ -152,6 +241,21 @@ impl Bench {
         }
     }
 
+    /// Asks for what is due, which is one batch.
+    fn pump_once(&mut self) -> Outstanding {
+        self.pump();
+        let last = self.outstanding.pop();
+        last.unwrap_or_else(|| panic!("nothing is due: {:?}", self.holdings))
+    }
+
+    /// The steps of what is due, which stays outstanding.
+    fn next_steps(&mut self) -> Vec<AddressStep> {
+        let before = self.outstanding.len();
+        self.pump();
+        let new = self.outstanding.iter().skip(before);
+        new.flat_map(|(_, steps, _)| steps.clone()).collect()
+    }
+
     fn work(&mut self, steps: &[AddressStep]) -> Vec<(usize, i32)> {
         let wished = core::mem::take(&mut self.refusing);
         let mut refused = Vec::new();
@@ -205,6 +309,14 @@ fn tens(n: u8) -> impl Iterator<Item = Arc<VirtualAddress>> {
             preferred_lifetime: None,
             tracked: true,
         })
+    })
+}
+
+fn with_peer(n: u8, peer: &str) -> Arc<VirtualAddress> {
+    let address = tens(n).next().unwrap();
+    Arc::new(VirtualAddress {
+        peer: Some(peer.parse().unwrap()),
+        ..(*address).clone()
     })
 }
 

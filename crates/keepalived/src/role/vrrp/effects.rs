@@ -17,7 +17,8 @@ use linux::netlink::address::{
 use linux::socket::frame::Frame;
 use linux::socket::packet::{FrameSender, OutFrame};
 use linux::socket::raw::{AdvertSender, OutPacket};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use super::facts::Watcher;
 /// Frames that wait for room in the kernel. Beyond it the oldest are dropped and counted: the addresses of those are
 /// announced again by the rest of the block.
 const MOST_WAITING_FRAMES: usize = 16 * 1024;
+/// Frames made and handed to the kernel together: those of a turn of the engine.
+const FRAMES_AT_ONCE: usize = 256;
 /// Pause before frames are tried again for which the kernel had no room.
 const FRAME_RETRY: Duration = Duration::from_millis(2);
 /// At most one line of this module in this time: what fails for one packet fails for thousands.
@@ -44,7 +47,7 @@ pub(super) struct Effects {
     finished: Vec<(BatchId, Vec<(usize, i32)>)>,
     next_batch: u64,
     frames: FrameSender,
-    waiting: VecDeque<OutFrame>,
+    waiting: VecDeque<Announcement>,
     retry_at: Option<Instant>,
     dropped_frames: u64,
     quiet_until: Instant,
@@ -77,7 +80,13 @@ impl Effects {
 
     /// Whether nothing is waiting to be sent or answered.
     pub(super) fn is_idle(&self) -> bool {
-        self.submitted.is_empty() && self.finished.is_empty() && self.waiting.is_empty() && self.unknown.is_empty()
+        self.is_answered() && self.waiting.is_empty()
+    }
+
+    /// Whether nothing is waiting to be answered. Who ends waits for this only: frames that an interface does not
+    /// take would hold it for ever, and they name addresses that are gone.
+    pub(super) fn is_answered(&self) -> bool {
+        self.submitted.is_empty() && self.finished.is_empty() && self.unknown.is_empty()
     }
 
     /// When frames without room are to be tried again.
@@ -89,22 +98,35 @@ impl Effects {
         self.adverts.push(advert);
     }
 
-    pub(super) fn queue_changes(&mut self, batch: BatchId, steps: &[AddressStep]) {
-        self.requests.extend(steps.iter().map(request));
+    pub(super) fn queue_changes(&mut self, batch: BatchId, steps: &[AddressStep], watcher: &Watcher) {
+        self.requests.extend(steps.iter().map(|step| request(step, watcher)));
+        self.forget_announcements(steps);
         self.queued.push((batch, steps.iter().map(key).collect()));
     }
 
+    /// Drops frames that wait for room and name an address that goes: sent later they would draw traffic away from
+    /// the new master.
+    fn forget_announcements(&mut self, steps: &[AddressStep]) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let gone: BTreeSet<(IfIndex, IpAddr)> = steps
+            .iter()
+            .filter_map(|step| match step {
+                AddressStep::Remove { interface, key, .. } => Some((*interface, key.prefix.address())),
+                AddressStep::Add { .. } => None,
+            })
+            .collect();
+        self.waiting
+            .retain(|waiting| !gone.contains(&(waiting.interface, address(waiting))));
+    }
+
     pub(super) fn queue_announcement(&mut self, announcement: Announcement) {
-        let Announcement { interface, mac, what } = announcement;
-        let frame = match what {
-            Announced::Arp(address) => Frame::gratuitous_arp(mac, address),
-            Announced::Neighbour { address, router } => Frame::neighbour_advertisement(mac, address, router),
-        };
         if self.waiting.len() >= MOST_WAITING_FRAMES {
             self.waiting.pop_front();
             self.dropped_frames += 1;
         }
-        self.waiting.push_back(OutFrame { interface, frame });
+        self.waiting.push_back(announcement);
     }
 
     /// Sends the queued adverts. Returns whose were refused, with the error number.
@@ -204,7 +226,7 @@ impl Effects {
     /// Reads answers. True if some were lost and [`Effects::settle_unknown`] has to look for itself.
     pub(super) fn complete(&mut self) -> Result<bool, SysError> {
         if self.submitted.is_empty() {
-            return Ok(false);
+            return Ok(!self.unknown.is_empty());
         }
         let mut done = Vec::new();
         let result = self.addresses.complete(&mut done);
@@ -259,11 +281,14 @@ impl Effects {
             return;
         }
         let mut refused = Vec::new();
-        let frames = self.waiting.make_contiguous();
-        let done = self.frames.send(frames, &mut refused);
-        self.waiting.drain(..done);
-        if !self.waiting.is_empty() {
-            self.retry_at = Some(now.after(FRAME_RETRY));
+        while !self.waiting.is_empty() {
+            let frames: Vec<OutFrame> = self.waiting.iter().take(FRAMES_AT_ONCE).map(out_frame).collect();
+            let done = self.frames.send(&frames, &mut refused);
+            self.waiting.drain(..done);
+            if done < frames.len() {
+                self.retry_at = Some(now.after(FRAME_RETRY));
+                break;
+            }
         }
         if let Some((_, errno)) = refused.first() {
             let error = std::io::Error::from_raw_os_error(*errno);
@@ -292,6 +317,22 @@ impl AsFd for Effects {
     /// Readable when changes to addresses have been answered.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.addresses.as_fd()
+    }
+}
+
+fn out_frame(announcement: &Announcement) -> OutFrame {
+    let Announcement { interface, mac, what } = *announcement;
+    let frame = match what {
+        Announced::Arp(address) => Frame::gratuitous_arp(mac, address),
+        Announced::Neighbour { address, router } => Frame::neighbour_advertisement(mac, address, router),
+    };
+    OutFrame { interface, frame }
+}
+
+fn address(announcement: &Announcement) -> IpAddr {
+    match announcement.what {
+        Announced::Arp(address) => IpAddr::V4(address),
+        Announced::Neighbour { address, .. } => IpAddr::V6(address),
     }
 }
 
@@ -324,9 +365,13 @@ fn key(step: &AddressStep) -> AddressKey {
     }
 }
 
-fn request(step: &AddressStep) -> AddressRequest {
+fn request(step: &AddressStep, watcher: &Watcher) -> AddressRequest {
     match step {
-        AddressStep::Remove { interface, key } => AddressRequest::remove(*interface, key.prefix),
+        AddressStep::Remove { interface, key, peer } => AddressRequest {
+            // The other end of what an earlier run left is known to the kernel only.
+            peer: peer.or_else(|| watcher.peer_of(key)),
+            ..AddressRequest::remove(*interface, key.prefix)
+        },
         AddressStep::Add { interface, address } => add(*interface, address),
     }
 }

@@ -36,6 +36,11 @@ impl Watcher {
         self.find(key).is_some()
     }
 
+    /// The other end of an address.
+    pub(super) fn peer_of(&self, key: &AddressKey) -> Option<IpAddr> {
+        self.find(key)?.peer
+    }
+
     /// The name of an interface.
     pub(super) fn name_of(&self, index: IfIndex) -> Option<IfName> {
         self.mirror.link(index).map(|link| link.name)

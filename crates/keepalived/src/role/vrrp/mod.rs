@@ -125,7 +125,7 @@ impl Role {
         let mut ready: Vec<Ready> = Vec::new();
         loop {
             self.carry_out();
-            if self.stopping && self.actions.is_empty() && self.engine.is_finished() && self.effects.is_idle() {
+            if self.stopping && self.actions.is_empty() && self.engine.is_finished() && self.effects.is_answered() {
                 self.context.flush();
                 return Ok(());
             }
@@ -217,7 +217,7 @@ impl Role {
         for action in self.actions.drain(..) {
             match action {
                 Action::SendAdvert(advert) => self.effects.queue_advert(advert),
-                Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps),
+                Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps, &self.watcher),
                 Action::Announce(announcement) => {
                     if self.reporter.keeps(Level::Detail) {
                         let place = self.watcher.name_of(announcement.interface);

@@ -99,8 +99,10 @@ impl Sockets {
                 resize(open, spec, reporter);
                 continue;
             }
-            let failed_before = self.failed.contains_key(key);
-            if failed_before && !due {
+            let failed_before = self.failed.get(key).map(|error| error.errno().unwrap_or(0));
+            if let (Some(errno), false) = (failed_before, due) {
+                // Said again: an instance that a reload began anew does not know.
+                results.push((*key, Err(errno)));
                 continue;
             }
             match self.open(*key, spec, reactor) {
@@ -110,7 +112,7 @@ impl Sockets {
                 }
                 Err(error) => {
                     results.push((*key, Err(error.errno().unwrap_or(0))));
-                    if !failed_before {
+                    if failed_before.is_none() {
                         reporter.error(&error);
                     }
                     self.failed.insert(*key, error);
