@@ -221,6 +221,7 @@ fn a_reload_is_acknowledged_and_requests_in_mid_reload_are_not_lost() {
     daemon.signal("USR1");
     daemon.wait_for("Printing parent data");
     signal(role, "CONT");
+    daemon.wait_for(&format!("Printing VRRP data for process({role}) on signal"));
     daemon.wait_for("Reload complete");
     daemon.wait_for("Reloading ...");
     daemon.wait_for("Reload complete");
