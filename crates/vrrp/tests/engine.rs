@@ -610,6 +610,33 @@ fn a_changed_priority_is_taken_over_in_place_and_a_changed_virtual_router_restar
 }
 
 #[test]
+fn an_address_that_a_reload_adds_is_announced_in_two_blocks_and_one_it_removes_is_named() {
+    let mut bench = master();
+    bench.run_for(Duration::from_secs(20));
+    let with = |addresses| {
+        models(&[Wish {
+            addresses,
+            ..Wish::default()
+        }])
+    };
+    let reload = |bench: &mut Bench, model| {
+        let mut actions = Vec::new();
+        bench.engine.reconfigure(bench.now, model, &mut actions);
+        bench.actions.extend(actions.iter().cloned());
+        said(&actions)
+    };
+    let before = frames(&bench);
+    assert_eq!(reload(&mut bench, with(3)), Vec::<String>::new());
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!(frames(&bench) - before, 5, "the new address, at once");
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(frames(&bench) - before, 5 + 15, "all three in the second block");
+    let words = reload(&mut bench, with(2));
+    assert_eq!(words.len(), 1);
+    assert!(words[0].ends_with("dev eth0, no longer exist"), "{words:?}");
+}
+
+#[test]
 fn a_removed_master_resigns_and_its_addresses_go() {
     let mut bench = master();
     let mut actions = Vec::new();
