@@ -221,11 +221,22 @@ fn a_reload_is_acknowledged_and_requests_in_mid_reload_are_not_lost() {
     daemon.signal("USR1");
     daemon.wait_for("Printing parent data");
     signal(role, "CONT");
-    daemon.wait_for(&format!("Printing VRRP data for process({role}) on signal"));
     daemon.wait_for("Reload complete");
     daemon.wait_for("Reloading ...");
     daemon.wait_for("Reload complete");
     assert_eq!(place.pid("v.pid"), role);
+    daemon.stop();
+}
+
+#[test]
+fn a_dump_and_statistics_are_announced_by_the_process_they_are_about() {
+    let place = Place::new(ONE_INSTANCE);
+    let mut daemon = place.running(&[]);
+    let role = place.pid("v.pid");
+    daemon.signal("USR1");
+    daemon.wait_for(&format!("Printing VRRP data for process({role}) on signal"));
+    daemon.signal("USR2");
+    daemon.wait_for(&format!("Printing VRRP stats for process({role}) on signal"));
     daemon.stop();
 }
 
