@@ -229,6 +229,18 @@ fn a_reload_is_acknowledged_and_requests_in_mid_reload_are_not_lost() {
 }
 
 #[test]
+fn a_dump_and_statistics_are_announced_by_the_process_they_are_about() {
+    let place = Place::new(ONE_INSTANCE);
+    let mut daemon = place.running(&[]);
+    let role = place.pid("v.pid");
+    daemon.signal("USR1");
+    daemon.wait_for(&format!("Printing VRRP data for process({role}) on signal"));
+    daemon.signal("USR2");
+    daemon.wait_for(&format!("Printing VRRP stats for process({role}) on signal"));
+    daemon.stop();
+}
+
+#[test]
 fn systemd_hears_of_start_reload_and_end() {
     let place = Place::new(ONE_INSTANCE);
     let manager = UnixDatagram::bind(place.path("notify")).unwrap();

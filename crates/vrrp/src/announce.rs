@@ -96,11 +96,16 @@ impl Announcer {
     /// An instance became master: plans its second block and its refreshes.
     pub(crate) fn begin(&mut self, now: Instant, slot: Slot, announcing: &Announcing) {
         self.plans.retain(|(_, planned, _)| *planned != slot);
+        self.plan_second(now, slot, announcing);
+        self.plan_refresh(now.after(announcing.second_block), slot, announcing);
+    }
+
+    /// Plans a second block, without taking back one that is planned already.
+    pub(crate) fn plan_second(&mut self, now: Instant, slot: Slot, announcing: &Announcing) {
         if !announcing.second_block.is_zero() {
             self.plans
                 .insert((now.after(announcing.second_block), slot, Block::Second));
         }
-        self.plan_refresh(now.after(announcing.second_block), slot, announcing);
     }
 
     /// Plans the next refresh one period after `from`.

@@ -212,8 +212,9 @@ impl Election {
         let wait = match self.wanted {
             // An owner passes through BACKUP without being seen in it.
             Wanted::Master if owner => Duration::from_micros(1),
-            Wanted::Master => timing::eager_start(&self.config),
-            Wanted::Backup => timing::master_down(&self.config, self.effective, self.master_interval),
+            // Who only wants to be master listens like everybody: a shorter wait would lose against the first advert
+            // of the running master that is a little late.
+            Wanted::Master | Wanted::Backup => timing::master_down(&self.config, self.effective, self.master_interval),
         };
         self.state = State::Backup {
             master_down: begins.after(wait),

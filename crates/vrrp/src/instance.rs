@@ -106,7 +106,7 @@ impl Instance {
                 }
                 Some(interface) => {
                     let counts = !primary || config.track_interface;
-                    if counts && !(interface.facts.up && interface.facts.running) {
+                    if counts && !interface.is_up() {
                         waiting.insert(Waiting::InterfaceUp(name));
                     }
                 }

@@ -33,11 +33,6 @@ pub fn master_down(config: &Config, effective: Priority, master_interval: Durati
     master_interval * u32::from(config.down_adverts) + skew_of(config, effective, master_interval)
 }
 
-/// How long an instance that wants to be master and is no owner listens at the start.
-pub fn eager_start(config: &Config) -> Duration {
-    config.interval + skew(config.version, Priority::OWNER, config.interval)
-}
-
 /// How early an advert may be sent to share a wake-up with others.
 pub fn early_by(interval: Duration) -> Duration {
     /// The most, whatever the interval.

@@ -116,6 +116,80 @@ fn a_master_says_goodbye_before_it_forgets_where_it_was() {
 }
 
 #[test]
+fn a_used_interface_that_goes_up_or_down_is_said_in_the_words_scripts_look_for() {
+    let mut bench = master();
+    let down = InterfaceFacts {
+        running: false,
+        ..facts()
+    };
+    let about_interfaces = |actions: &[Action]| {
+        let mut words = said(actions);
+        words.retain(|line| line.starts_with("Netlink reports"));
+        words
+    };
+    let actions = interface(&mut bench, "eth0", Some(down.clone()));
+    assert_eq!(about_interfaces(&actions), ["Netlink reports eth0 down"]);
+    let actions = interface(&mut bench, "eth0", Some(facts()));
+    assert_eq!(about_interfaces(&actions), ["Netlink reports eth0 up"]);
+    let elsewhere = |facts| InterfaceFacts {
+        index: IfIndex(9),
+        ..facts
+    };
+    let mut actions = interface(&mut bench, "eth9", Some(elsewhere(facts())));
+    actions.extend(interface(&mut bench, "eth9", Some(elsewhere(down))));
+    assert!(
+        about_interfaces(&actions).is_empty(),
+        "nobody uses eth9, and an interface that appears has not changed"
+    );
+}
+
+#[test]
+fn only_lists_with_addresses_in_them_are_said_to_be_set_and_removed() {
+    let words = |addresses, excluded| {
+        let mut bench = Bench::new(&[Wish {
+            addresses,
+            excluded,
+            ..Wish::default()
+        }]);
+        bench.run_for(Duration::from_secs(6));
+        bench.feed(Input::Shutdown { keep_addresses: false });
+        let mut words = said(&bench.actions);
+        words.retain(|line| line.ends_with("VIPs."));
+        words
+    };
+    assert_eq!(words(2, 0), ["(V) setting VIPs.", "(V) removing VIPs."]);
+    assert_eq!(
+        words(2, 1),
+        [
+            "(V) setting VIPs.",
+            "(V) setting E-VIPs.",
+            "(V) removing VIPs.",
+            "(V) removing E-VIPs."
+        ]
+    );
+    assert_eq!(words(0, 1), ["(V) setting E-VIPs.", "(V) removing E-VIPs."]);
+}
+
+#[test]
+fn a_farewell_that_cannot_leave_is_no_second_complaint() {
+    let mut bench = master();
+    let failed = || Input::SendFailed {
+        instance: Name::from("V"),
+        errno: 101,
+    };
+    let down = InterfaceFacts {
+        running: false,
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(down));
+    let actions = bench.feed(failed());
+    assert_eq!(said(&actions), Vec::<String>::new());
+    interface(&mut bench, "eth0", Some(facts()));
+    let actions = bench.feed(failed());
+    assert_eq!(said(&actions), ["(V) send advert error 101"]);
+}
+
+#[test]
 fn a_socket_that_cannot_be_opened_is_a_fault_with_its_number() {
     let mut bench = Bench::new(&[Wish::default()]);
     let socket = bench.socket();
@@ -567,6 +641,33 @@ fn a_changed_priority_is_taken_over_in_place_and_a_changed_virtual_router_restar
     bench.engine.reconfigure(bench.now, models(&[other]), &mut actions);
     assert_eq!(bench.state(), StateName::Backup);
     assert_eq!(adverts(&actions)[0].bytes[22], 0);
+}
+
+#[test]
+fn an_address_that_a_reload_adds_is_announced_in_two_blocks_and_one_it_removes_is_named() {
+    let mut bench = master();
+    bench.run_for(Duration::from_secs(20));
+    let with = |addresses| {
+        models(&[Wish {
+            addresses,
+            ..Wish::default()
+        }])
+    };
+    let reload = |bench: &mut Bench, model| {
+        let mut actions = Vec::new();
+        bench.engine.reconfigure(bench.now, model, &mut actions);
+        bench.actions.extend(actions.iter().cloned());
+        said(&actions)
+    };
+    let before = frames(&bench);
+    assert_eq!(reload(&mut bench, with(3)), Vec::<String>::new());
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!(frames(&bench) - before, 5, "the new address, at once");
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(frames(&bench) - before, 5 + 15, "all three in the second block");
+    let words = reload(&mut bench, with(2));
+    assert_eq!(words.len(), 1);
+    assert!(words[0].ends_with("dev eth0, no longer exist"), "{words:?}");
 }
 
 #[test]

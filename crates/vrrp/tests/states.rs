@@ -262,7 +262,7 @@ fn how_an_instance_starts_depends_on_what_it_wants_and_owns() {
         wanted: Some(Wanted::Master),
         ..wish()
     };
-    assert_eq!(wait(eager.clone()), Duration::from_micros(1_003_906));
+    assert_eq!(wait(eager.clone()), Duration::from_micros(3_609_375));
     let owner = Wish { priority: 255, ..eager };
     assert_eq!(wait(owner), Duration::from_micros(1));
 }

@@ -5,11 +5,12 @@ use super::interfaces::Interfaces;
 use super::slots::Slot;
 use crate::action::{Action, Announced, Announcement, StateName};
 use crate::announce::Block;
-use crate::config::{Delivery, VirtualAddress};
+use crate::config::{Config, Delivery, VirtualAddress};
 use crate::election::{Effect, Happening, State};
 use crate::event::Level;
 use crate::instance::Instance;
 use crate::wire::Claim;
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfName, Instant};
@@ -92,7 +93,7 @@ impl Engine {
         instance.ears.sequence.restart_if_cycled();
         let announcing = instance.config.announcing;
         self.announcer.begin(now, slot, &announcing);
-        Engine::tell(Some(&instance.config.name), Level::Detail, "setting VIPs.".into(), out);
+        tell_addresses(&instance.config, "setting", out);
         self.unheld.push_back((slot, 0));
         // The request leaves before the scripts are told, so that they find it under way.
         self.pump(now, out);
@@ -139,7 +140,7 @@ impl Engine {
             return;
         };
         instance.ears.counters.release_master += 1;
-        Engine::tell(Some(&instance.config.name), Level::Detail, "removing VIPs.".into(), out);
+        tell_addresses(&instance.config, "removing", out);
         // What was not taken up yet needs no letting go; releasing it is harmless.
         self.unheld.retain(|(other, _)| *other != slot);
         for key in instance.keys() {
@@ -232,6 +233,15 @@ impl Engine {
                 Block::LowerPriority => announcing.lower_priority_repeat,
             };
             self.announce_all(slot, repeat);
+        }
+    }
+}
+
+/// Says of which lists addresses are being set or removed; an empty list is not worth a line.
+fn tell_addresses(config: &Config, verb: &str, out: &mut Vec<Action>) {
+    for (list, title) in [(&config.addresses, "VIPs"), (&config.excluded, "E-VIPs")] {
+        if !list.is_empty() {
+            Engine::tell(Some(&config.name), Level::Detail, format!("{verb} {title}."), out);
         }
     }
 }

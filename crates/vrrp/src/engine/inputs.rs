@@ -1,7 +1,7 @@
 //! What the engine does with news of interfaces, addresses, sockets and its own end.
 
 use super::Engine;
-use super::interfaces::Change;
+use super::interfaces::{Change, Interface};
 use super::slots::Slot;
 use crate::action::{Action, StateName};
 use crate::config::{AddressKey, Name};
@@ -24,6 +24,7 @@ impl Engine {
         let there = facts.is_some();
         let mtu = |engine: &Engine| engine.interfaces.get(&name).map(|interface| interface.facts.mtu);
         let mtu_before = mtu(self);
+        let was_up = self.interfaces.get(&name).map(Interface::is_up);
         let change = self.interfaces.update(name, facts);
         match change {
             Change::Nothing => return,
@@ -37,6 +38,14 @@ impl Engine {
             out.push(Action::SocketsChanged);
         }
         let dependants = self.dependants.get(&name).cloned().unwrap_or_default();
+        let is_up = self.interfaces.get(&name).map(Interface::is_up);
+        if let (Some(was_up), Some(is_up)) = (was_up, is_up)
+            && was_up != is_up
+            && !dependants.is_empty()
+        {
+            let word = if is_up { "up" } else { "down" };
+            Engine::tell(None, Level::Info, format!("Netlink reports {name} {word}"), out);
+        }
         for slot in dependants {
             self.survey(now, slot, out);
         }
@@ -126,6 +135,10 @@ impl Engine {
     pub(super) fn send_failed(&mut self, name: &Name, errno: i32, out: &mut Vec<Action>) {
         let instance = self.names.get(name).and_then(|slot| self.instances.get_mut(*slot));
         let Some(instance) = instance else { return };
+        if !instance.waiting.is_empty() {
+            // What it waits for is said already, and all it sends is a farewell that may not get out.
+            return;
+        }
         let mut remarks: Vec<(Level, String)> = Vec::new();
         instance.ears.send_failed(errno, &mut remarks);
         for (level, text) in remarks {

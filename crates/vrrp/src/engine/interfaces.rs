@@ -30,6 +30,11 @@ impl Interface {
         list.iter().copied()
     }
 
+    /// Whether packets can pass: switched on, and a carrier.
+    pub(crate) fn is_up(&self) -> bool {
+        self.facts.up && self.facts.running
+    }
+
     /// Whether the interface has this address, virtual or not.
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         match address {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | none | nothing at all: no action, timers untouched |
 //! | virtual router id, family, version, interface, multicast group, multicast or unicast, source address, AH or not | restart: the old one resigns and ends, a new one starts |
-//! | anything else | in place: the state stays, counters stay; a backup's timer moves by the difference of the master-down times, a master sends an advert with the new values; only new addresses are announced, only gone ones removed |
+//! | anything else | in place: the state stays, counters stay; a backup's timer moves by the difference of the master-down times, a master sends an advert with the new values; only new addresses are announced at once, only gone ones removed |
 //! | the instance is gone | a master resigns; addresses that nobody else wants are removed; DELETED is notified |
 //! | the instance is new | it starts |
 //!
@@ -17,8 +17,10 @@ use super::slots::Slot;
 use crate::action::{Action, StateName};
 use crate::config::{AddressKey, Auth, Config, Delivery, Model, Name};
 use crate::election::{Effect, Happening, State};
+use crate::event::Level;
 use crate::instance::Instance;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{Family, IfName, Instant};
@@ -234,6 +236,7 @@ impl Engine {
             return Vec::new();
         };
         let before: BTreeSet<AddressKey> = instance.keys().collect();
+        let name = config.name.clone();
         instance.set_config(Arc::clone(&config));
         let after: BTreeSet<AddressKey> = instance.keys().collect();
         let mut effects = Vec::new();
@@ -251,8 +254,16 @@ impl Engine {
             // What is installed under the same options stays as it is and is not announced again.
             self.holdings.hold(slot, address);
         }
+        if after.difference(&before).next().is_some()
+            && let Some(instance) = self.instances.get(slot)
+        {
+            // The new ones are announced as soon as they are there, and like at a takeover once more later.
+            self.announcer.plan_second(now, slot, &instance.config.announcing);
+        }
         let gone: Vec<(Slot, AddressKey)> = before.difference(&after).map(|key| (slot, *key)).collect();
         for (_, key) in &gone {
+            let text = format!("ip address {} dev {}, no longer exist", key.prefix, key.interface);
+            Engine::tell(Some(&name), Level::Info, text, out);
             if let Some(index) = self.interfaces.index(&key.interface) {
                 self.announcer.forget(index, key.prefix.address());
             }

@@ -24,6 +24,7 @@ use base::Instant;
 use effects::Effects;
 use facts::Watcher;
 use linux::SysError;
+use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
 use std::os::fd::AsFd;
@@ -274,6 +275,11 @@ impl Role {
                     self.context.send(&FromRole::Reloaded { generation });
                 }
                 Order::Dump(kind) => {
+                    self.context.reporter().info(format_args!(
+                        "{} for process({}) on signal",
+                        report::title(kind),
+                        Pid::own()
+                    ));
                     let text = report::dump(kind, &self.engine);
                     self.context.answer_dump(kind, &text);
                 }

@@ -32,6 +32,15 @@ pub(super) fn announcement(announcement: &Announcement, place: Option<&IfName>) 
     }
 }
 
+/// What the log calls a dump, in the words of the original.
+pub(super) fn title(kind: DumpKind) -> &'static str {
+    match kind {
+        DumpKind::Data => "Printing VRRP data",
+        DumpKind::Stats => "Printing VRRP stats",
+        DumpKind::Json => "Printing VRRP as json",
+    }
+}
+
 /// The text of a dump.
 pub(super) fn dump(kind: DumpKind, engine: &Engine) -> String {
     let status = engine.status();
