@@ -210,6 +210,15 @@ impl<'f> Lowering<'f> {
         }
     }
 
+    /// A keyword that wants packets to virtual addresses dropped: what it says besides is done, that is not. Said once.
+    pub(crate) fn no_filter_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
+        if self.later.insert(keyword) {
+            let text =
+                format!("{keyword}: dropping packets to virtual addresses is not implemented yet - they are accepted");
+            self.say(line, 0, Class::Notice, "not-implemented-yet", text);
+        }
+    }
+
     /// A keyword whose parameter is missing: reading stops.
     pub(crate) fn missing_parameter(&mut self, line: &Statement<'_>, position: usize) {
         let first = line.word(0).unwrap_or_default();

@@ -32,6 +32,8 @@ use std::os::fd::AsFd;
 const CONTROL: Token = Token(0);
 const MIRROR: Token = Token(1);
 const ADDRESSES: Token = Token(2);
+/// Pause before the mirror is read again after an error.
+const MIRROR_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
 /// Sockets have this token and the following.
 const FIRST_SOCKET: usize = 16;
 
@@ -70,6 +72,8 @@ struct Role {
     /// What the engine wants and has not got yet.
     actions: Vec<Action>,
     next_beat: Option<Instant>,
+    /// The kernel could not be asked about links and addresses: asked again then.
+    look_again_at: Option<Instant>,
     stopping: bool,
 }
 
@@ -111,6 +115,7 @@ impl Role {
             engine,
             actions,
             next_beat,
+            look_again_at: None,
             stopping: false,
         };
         role.reconcile_sockets(now);
@@ -141,6 +146,9 @@ impl Role {
             if self.sockets.retry_at().is_some_and(|at| at <= now) {
                 self.reconcile_sockets(now);
             }
+            if self.look_again_at.take_if(|at| *at <= now).is_some() {
+                self.look(now);
+            }
             self.beat(now);
         }
     }
@@ -151,10 +159,16 @@ impl Role {
             return Some(Instant::ZERO);
         }
         let engine = self.engine.deadline().map(|deadline| deadline.at);
-        [engine, self.sockets.retry_at(), self.effects.retry_at(), self.next_beat]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            engine,
+            self.sockets.retry_at(),
+            self.effects.retry_at(),
+            self.next_beat,
+            self.look_again_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn serve(&mut self, now: Instant, token: Token) {
@@ -181,8 +195,9 @@ impl Role {
             Ok(linux::Turn::Drained) => {}
             Ok(linux::Turn::More) => self.reactor.again(MIRROR),
             Err(error) => {
+                // Not at once: an error that stays must not keep the loop busy.
                 self.reporter.error(error);
-                self.reactor.again(MIRROR);
+                self.look_again_at = Some(now.after(MIRROR_RETRY));
             }
         }
     }
