@@ -56,6 +56,10 @@ pub struct Global {
     pub disable_local_igmp: bool,
     /// `script_user`.
     pub script_user: Option<User>,
+    /// `startup_script`: run before the roles start.
+    pub startup_script: Option<Command>,
+    /// `shutdown_script`: run after the roles have ended.
+    pub shutdown_script: Option<Command>,
     /// `enable_script_security`.
     pub script_security: bool,
     /// `notify_fifo` and `notify_fifo_script`, as written.
@@ -94,6 +98,8 @@ impl Default for Global {
             default_interface: None,
             disable_local_igmp: false,
             script_user: None,
+            startup_script: None,
+            shutdown_script: None,
             script_security: false,
             fifo: Fifo::default(),
             vrrp_fifo: Fifo::default(),
@@ -132,6 +138,15 @@ pub enum DynamicInterfaces {
     Yes,
     /// They may also change their type or base.
     WithChanges,
+}
+
+/// A program with its arguments, and who it runs as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The program, then its arguments; never empty. Bytes, because an escape can make any.
+    pub arguments: Vec<Vec<u8>>,
+    /// The identity named on its line; `None`: the default one.
+    pub user: Option<User>,
 }
 
 /// The identity of a script.

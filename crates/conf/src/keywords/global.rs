@@ -19,9 +19,9 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 1 "smtp_connect_timeout" "smtp_connect_timeout SECS" "0-4294 (0 becomes 1 with message)" "30" "Connect and per-reply timeout for alert mail";
     values 0 "notification_email" "notification_email { ADDRESS ... }" "" "none (no mail sent)" "Alert recipients";
     line 0 "smtp_alert" "smtp_alert [BOOL]" "" "unset" "Default of all smtp_alert settings";
-    script 1 "startup_script" "startup_script COMMAND [USER [GROUP]]" "" "none" "Run by the parent before children start";
+    script 1 "startup_script" "startup_script COMMAND [USER [GROUP]]" "" "none" "Run by the parent before children start" => crate::lower::global::startup_script;
     line 1 "startup_script_timeout" "startup_script_timeout SECS" "1-1000" "10" "Kill startup script after this time";
-    script 1 "shutdown_script" "shutdown_script COMMAND [USER [GROUP]]" "" "none" "Run by the parent after children have ended";
+    script 1 "shutdown_script" "shutdown_script COMMAND [USER [GROUP]]" "" "none" "Run by the parent after children have ended" => crate::lower::global::shutdown_script;
     line 1 "shutdown_script_timeout" "shutdown_script_timeout SECS" "1-1000" "10" "Kill shutdown script after this time";
     line 0 "max_auto_priority" "max_auto_priority [N]" "-1..99; no argument = 99; -1 disables" "0 (no automatic change; a notice is logged)" "Ceiling for automatic SCHED_RR escalation when timers fire late" => crate::lower::process::max_auto_priority;
     line 1 "min_auto_priority_delay" "min_auto_priority_delay USECS" "1-10000000" "1000000" "Lateness that triggers one escalation step" => crate::lower::process::min_auto_priority_delay;

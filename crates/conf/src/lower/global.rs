@@ -545,6 +545,18 @@ pub(crate) fn include_check(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     }
 }
 
+/// `startup_script COMMAND [USER [GROUP]]`.
+pub(crate) fn startup_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "startup_script");
+    low.global.startup_script = low.command(line);
+}
+
+/// `shutdown_script COMMAND [USER [GROUP]]`.
+pub(crate) fn shutdown_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "shutdown_script");
+    low.global.shutdown_script = low.command(line);
+}
+
 fn fifo_path(fifo: &mut Fifo, line: Line<'_, '_>) {
     fifo.path = line.from(1).map(str::to_owned).collect();
 }

@@ -5,6 +5,7 @@
 //! [`crate::resolve`]'s and the subject crates'.
 
 pub mod address;
+pub mod command;
 pub mod garp_group;
 pub mod global;
 pub mod instance;
