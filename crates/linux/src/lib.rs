@@ -11,6 +11,7 @@ pub mod lock;
 pub mod memfd;
 pub mod namespace;
 pub mod netlink;
+pub mod nft;
 pub mod process;
 pub mod process_files;
 pub mod reactor;

@@ -1,6 +1,7 @@
 //! Requests to the kernel's network configuration, many in one system call, answered without waiting.
 
 pub mod address;
+pub mod attribute;
 pub(crate) mod socket;
 
 pub use address::{Action, AddressFlags, AddressRequest, AddressSocket, BatchDone, Outcome};

@@ -1,4 +1,4 @@
-//! A socket of the rtnetlink family: opening, sending, receiving, taking datagrams apart into messages.
+//! A netlink socket: opening, sending, receiving, taking datagrams apart into messages.
 //!
 //! Tells an overrun (the kernel had to drop messages) from an error. Does not know what messages mean.
 
@@ -12,7 +12,7 @@ use nix::sys::socket::{
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// An rtnetlink socket that never waits.
+/// A netlink socket that never waits; of the rtnetlink family unless said otherwise.
 pub(crate) struct RouteSocket {
     fd: OwnedFd,
     /// The kernel's number of this socket, which its answers to this socket carry.
@@ -34,9 +34,18 @@ pub(crate) enum Arrival {
 impl RouteSocket {
     /// Opens a socket that hears `groups` (bits, RTMGRP_*) with room for `receive_buffer` bytes.
     pub(crate) fn open(groups: u32, receive_buffer: usize) -> Result<RouteSocket, SysError> {
+        RouteSocket::open_for(SockProtocol::NetlinkRoute, groups, receive_buffer)
+    }
+
+    /// The same for another family of netlink: nftables, generic.
+    pub(crate) fn open_for(
+        protocol: SockProtocol,
+        groups: u32,
+        receive_buffer: usize,
+    ) -> Result<RouteSocket, SysError> {
         let failed = |errno: Errno| SysError::new("open a netlink socket", "", errno);
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute).map_err(failed)?;
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol).map_err(failed)?;
         set_receive_buffer(fd.as_fd(), receive_buffer).map_err(failed)?;
         // Refusals repeat the header of the request only, not all of it: more fit into the buffer.
         crate::sys::set_option(fd.as_fd(), libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1)
