@@ -216,6 +216,38 @@ pub fn boot_age() -> Duration {
     read_clock(nix::time::ClockId::CLOCK_BOOTTIME)
 }
 
+/// Longest time a packet is believed to have waited for its reader.
+///
+/// Its age is a difference of two readings of the system's clock, which may be set in between. A role that was stopped
+/// for longer counts what lay in its sockets as hardly older than its reading, and waits on from there.
+const LONGEST_WAIT: Duration = Duration::from_millis(10);
+
+/// Both clocks at one moment, for telling on the line of [`Reactor::now`] when packets arrived that the kernel stamped
+/// with the system's time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    now: Instant,
+    system: Duration,
+}
+
+impl Moment {
+    /// This moment.
+    pub(crate) fn read() -> Moment {
+        let system = read_clock(nix::time::ClockId::CLOCK_REALTIME);
+        let now = read_clock(nix::time::ClockId::CLOCK_MONOTONIC);
+        Moment {
+            now: Instant::from_micros(u64::try_from(now.as_micros()).unwrap_or(u64::MAX)),
+            system,
+        }
+    }
+
+    /// When a packet with this stamp arrived: between [`LONGEST_WAIT`] ago and now.
+    pub(crate) fn arrival(self, stamp: Option<Duration>) -> Instant {
+        let waited = stamp.map_or(Duration::ZERO, |stamp| self.system.saturating_sub(stamp));
+        self.now.before(waited.min(LONGEST_WAIT))
+    }
+}
+
 fn read_clock(clock: nix::time::ClockId) -> Duration {
     match clock.now() {
         Ok(time) => Duration::from(time),
@@ -243,6 +275,28 @@ mod tests {
             assert_eq!(ready, []);
             println!("{span:?}: {:?} late", now - deadline);
         }
+    }
+
+    #[test]
+    fn a_stamp_makes_a_packet_older_within_limits() {
+        let now = Instant::from_micros(1_000_000);
+        let moment = Moment {
+            now,
+            system: Duration::from_secs(100),
+        };
+        let ago = |span: Duration| Some(Duration::from_secs(100) - span);
+        assert_eq!(moment.arrival(None), now);
+        assert_eq!(moment.arrival(ago(MS)), now.before(MS));
+        assert_eq!(
+            moment.arrival(ago(50 * MS)),
+            now.before(LONGEST_WAIT),
+            "the clock was set, or we were stopped"
+        );
+        assert_eq!(
+            moment.arrival(Some(Duration::from_secs(101))),
+            now,
+            "the clock was set back"
+        );
     }
 
     #[test]

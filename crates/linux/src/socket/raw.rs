@@ -5,10 +5,11 @@
 //! VRRP header is at byte six.
 
 use crate::netlink::socket::set_receive_buffer;
+use crate::reactor::Moment;
 use crate::sys::messages::{self, Arrivals, Control, Outgoing, Target};
 use crate::sys::set_option;
 use crate::{SysError, Turn};
-use base::{Family, IfIndex};
+use base::{Family, IfIndex, Instant};
 use nix::errno::Errno;
 use nix::net::if_::if_indextoname;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -73,6 +74,8 @@ pub struct Received<'a> {
     pub hop_limit: u8,
     /// The interface it came in by.
     pub interface: Option<IfIndex>,
+    /// When it arrived, at most 10 ms before it is read.
+    pub arrived: Instant,
     /// It was longer than the buffer: `bytes` is the front of it.
     pub truncated: bool,
 }
@@ -86,6 +89,7 @@ impl fmt::Debug for Received<'_> {
             .field("destination", &self.destination)
             .field("hop_limit", &self.hop_limit)
             .field("interface", &self.interface)
+            .field("arrived", &self.arrived)
             .field("truncated", &self.truncated)
             .finish()
     }
@@ -141,6 +145,7 @@ impl AdvertReceiver {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Turn::More),
             Err(error) => return Err(SysError::new("receive on", describe(&self.listen), error)),
         };
+        let moment = Moment::read();
         for packet in inbox.arrivals.packets(count) {
             let (Some(source), Some(destination)) = (packet.source, packet.destination) else {
                 continue;
@@ -158,6 +163,7 @@ impl AdvertReceiver {
                 destination,
                 hop_limit,
                 interface,
+                arrived: moment.arrival(packet.stamp),
                 truncated,
             });
         }
@@ -180,6 +186,8 @@ impl AdvertReceiver {
             set_receive_buffer(fd, bytes as usize).map_err(|errno| ("size the receive buffer for", errno.into()))?;
         }
         let set = |result: io::Result<()>| result.map_err(|error| ("set options of a raw socket for", error));
+        // The wait of a backup begins when the advert was here, not when this process got its turn.
+        set(setsockopt(socket, sockopt::ReceiveTimestampns, &true).map_err(Into::into))?;
         match local {
             IpAddr::V4(_) => {
                 set(socket.set_multicast_all_v4(false))?;

@@ -8,6 +8,7 @@ use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 /// Packets in one system call.
 ///
@@ -15,8 +16,8 @@ use std::ptr;
 /// arrays for the call stay small enough to be made anew each time, on the stack.
 pub(crate) const CHUNK: usize = 32;
 
-/// Bytes for the control messages of a packet: packet information and hop limit of IPv6, the largest case.
-const CONTROL_LEN: usize = 64;
+/// Bytes for the control messages of a packet: packet information, hop limit and arrival time of IPv6, the largest case.
+const CONTROL_LEN: usize = 96;
 
 /// Where a packet goes.
 #[derive(Clone, Copy)]
@@ -132,6 +133,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) destination: Option<IpAddr>,
     pub(crate) interface: Option<u32>,
     pub(crate) hop_limit: Option<u8>,
+    /// When the kernel had it, as the system's clock showed then: since 1970.
+    pub(crate) stamp: Option<Duration>,
     pub(crate) truncated: bool,
 }
 
@@ -213,6 +216,7 @@ impl Arrivals {
                 destination: None,
                 interface: None,
                 hop_limit: None,
+                stamp: None,
                 truncated: slot.truncated,
             };
             slot.control.read(&mut packet);
@@ -403,8 +407,18 @@ fn take(level: libc::c_int, kind: libc::c_int, value: &[u8], packet: &mut Incomi
             let hops = value.first_chunk().copied().map(i32::from_ne_bytes);
             packet.hop_limit = hops.and_then(|hops| u8::try_from(hops).ok());
         }
+        // Also its option's number; 32-bit kernels of a new age use another.
+        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => packet.stamp = stamp(value),
         _ => {}
     }
+}
+
+/// A `struct timespec` of two 64-bit words.
+fn stamp(value: &[u8]) -> Option<Duration> {
+    let (seconds, rest) = value.split_first_chunk()?;
+    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
+    let nanos = u64::try_from(i64::from_ne_bytes(*rest.first_chunk()?)).ok()?;
+    Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos))
 }
 
 const EMPTY_VECTOR: libc::iovec = libc::iovec {
@@ -458,6 +472,16 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_arrival_is_read_and_nonsense_in_its_place_is_none() {
+        let words = |a: i64, b: i64| [a.to_ne_bytes(), b.to_ne_bytes()].concat();
+        assert_eq!(stamp(&words(3, 7)), Some(Duration::new(3, 7)));
+        for wrong in [words(-1, 0), words(0, -1), words(3, 7)[..15].to_vec(), Vec::new()] {
+            assert_eq!(stamp(&wrong), None);
+        }
+        assert_eq!(stamp(&words(i64::MAX, i64::MAX)).map(|d| d.as_secs() > 0), Some(true));
+    }
+
+    #[test]
     fn addresses_are_read_as_they_were_written() {
         for text in ["192.0.2.1", "2001:db8::1"] {
             let ip: IpAddr = text.parse().unwrap();
@@ -498,6 +522,7 @@ mod tests {
             destination: None,
             interface: None,
             hop_limit: None,
+            stamp: None,
             truncated: false,
         }
     }

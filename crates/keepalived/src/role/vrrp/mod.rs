@@ -178,7 +178,7 @@ impl Role {
             ADDRESSES => self.complete(now),
             socket => {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
-                let take = |input: Input<'_>| engine.handle(now, input, actions);
+                let take = |arrived, input: Input<'_>| engine.handle(arrived, input, actions);
                 if self.sockets.read(socket, take, &self.reporter) == linux::Turn::More {
                     self.reactor.again(socket);
                 }

@@ -157,8 +157,8 @@ impl Sockets {
         }
     }
 
-    /// Reads packets of the socket with this token, a bounded number, and hands them on.
-    pub(super) fn read(&mut self, token: Token, mut take: impl FnMut(Input<'_>), reporter: &Reporter) -> Turn {
+    /// Reads packets of the socket with this token, a bounded number, and hands them on with the time they arrived at.
+    pub(super) fn read(&mut self, token: Token, mut take: impl FnMut(Instant, Input<'_>), reporter: &Reporter) -> Turn {
         // Closed in this turn: the event is older.
         let Some(key) = self.by_token.get(&token.0).copied() else {
             return Turn::Drained;
@@ -171,7 +171,7 @@ impl Sockets {
             if received.truncated {
                 truncated += 1;
             } else if let Some(body) = body(&received) {
-                take(Input::Packet(Packet { socket: key, body }));
+                take(received.arrived, Input::Packet(Packet { socket: key, body }));
             }
         });
         if truncated > 0 {
