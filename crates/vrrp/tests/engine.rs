@@ -9,7 +9,7 @@
 
 mod common;
 
-use base::{IfIndex, IfName, Prefix};
+use base::{IfIndex, IfName, Instant, Prefix};
 use common::bench::{Bench, adverts, facts, hex, said};
 use common::{Wish, config, models};
 use core::time::Duration;
@@ -345,6 +345,37 @@ fn every_address_is_announced_once_before_any_is_announced_twice() {
     first.sort();
     first.dedup();
     assert_eq!(first.len(), 200);
+}
+
+#[test]
+fn the_claim_of_a_new_master_leaves_before_anything_else_is_worked_out() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    bench.run_for(Duration::from_micros(3_609_374));
+    bench.now = bench.now.after(Duration::from_micros(1));
+    let mut actions = Vec::new();
+    bench.engine.handle(bench.now, Input::DeadlineReached, &mut actions);
+    assert!(matches!(actions.last(), Some(Action::SendAdvert(_))), "{actions:?}");
+    assert!(
+        actions
+            .iter()
+            .all(|a| matches!(a, Action::SendAdvert(_) | Action::Tell(_))),
+        "{actions:?}"
+    );
+    let deadline = bench.engine.deadline().unwrap();
+    assert_eq!((deadline.at, deadline.why), (Instant::ZERO, Wake::Claimed));
+    assert!(!bench.engine.is_finished());
+    // Whatever comes next, what follows from the claim comes first.
+    let down = Input::Interface {
+        name: "eth0".parse().unwrap(),
+        facts: None,
+    };
+    actions.clear();
+    bench.engine.handle(bench.now, down, &mut actions);
+    let entered = |wanted| {
+        let is = |a: &Action| matches!(a, Action::Notify { state, .. } if *state == wanted);
+        actions.iter().position(is).unwrap()
+    };
+    assert!(entered(StateName::Master) < entered(StateName::Fault));
 }
 
 #[test]

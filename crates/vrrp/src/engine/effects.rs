@@ -34,7 +34,28 @@ impl Engine {
     }
 
     /// Turns effects into actions, in order, and leaves the list empty.
+    ///
+    /// The claim of a new master leaves alone: what follows from it is worked out in the next turn
+    /// ([`Engine::catch_up`]), when the advert is on the wire.
     pub(super) fn carry_out(&mut self, now: Instant, slot: Slot, effects: &mut Vec<Effect>, out: &mut Vec<Action>) {
+        let claim = effects.iter().position(|effect| *effect == Effect::Advertise);
+        if let Some(claim) = claim
+            && effects.iter().skip(claim).any(|effect| *effect == Effect::Hold)
+        {
+            let rest: Vec<Effect> = effects.drain(claim + 1..).collect();
+            self.claimed.push_back((slot, rest));
+        }
+        self.carry_out_all(now, slot, effects, out);
+    }
+
+    /// Does what follows from the claims of new masters. First in every turn, so that nothing happens in between.
+    pub(super) fn catch_up(&mut self, now: Instant, out: &mut Vec<Action>) {
+        while let Some((slot, mut rest)) = self.claimed.pop_front() {
+            self.carry_out_all(now, slot, &mut rest, out);
+        }
+    }
+
+    fn carry_out_all(&mut self, now: Instant, slot: Slot, effects: &mut Vec<Effect>, out: &mut Vec<Action>) {
         for effect in effects.drain(..) {
             match effect {
                 Effect::Advertise => self.advertise(slot, None, out),

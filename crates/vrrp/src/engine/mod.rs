@@ -44,6 +44,8 @@ pub enum Wake {
     Instance(Name, Timer),
     /// An announcement is due.
     Announce,
+    /// What follows from the claim of a new master, now that its advert has left.
+    Claimed,
     /// More addresses of a new master are taken up.
     HoldAddresses,
     /// A refused change of an address is tried again.
@@ -71,6 +73,8 @@ pub struct Engine {
     /// Adverts that may share a wake-up.
     due_early: BTreeSet<(Instant, Slot)>,
     holdings: Holdings,
+    /// New masters whose first advert is under way, and what is to follow it.
+    claimed: VecDeque<(Slot, Vec<Effect>)>,
     /// New masters whose addresses are not all taken up, and from which on.
     unheld: VecDeque<(Slot, usize)>,
     announcer: Announcer,
@@ -101,6 +105,7 @@ impl Engine {
             due: BTreeSet::new(),
             due_early: BTreeSet::new(),
             holdings: Holdings::default(),
+            claimed: VecDeque::new(),
             unheld: VecDeque::new(),
             announcer: Announcer::default(),
             leftovers: BTreeSet::new(),
@@ -129,6 +134,7 @@ impl Engine {
         if self.ending {
             return;
         }
+        self.catch_up(now, out);
         // The difference to another model is one between whole sets of addresses.
         self.hold_some(usize::MAX);
         self.apply_model(now, model, out);
@@ -136,7 +142,11 @@ impl Engine {
     }
 
     /// Answers an input.
+    ///
+    /// Time may stand still, and a packet may come with the time it arrived at, which is a little before that of inputs
+    /// already answered.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) {
+        self.catch_up(now, out);
         match input {
             Input::DeadlineReached => self.deadline_reached(now, out),
             Input::Interface { name, facts } => self.interface_changed(now, name, facts, out),
@@ -174,18 +184,22 @@ impl Engine {
             at,
             why: Wake::RetryAddress,
         });
+        let claimed = (!self.claimed.is_empty()).then_some(Deadline {
+            at: Instant::ZERO,
+            why: Wake::Claimed,
+        });
         let hold = (!self.unheld.is_empty()).then_some(Deadline {
             at: Instant::ZERO,
             why: Wake::HoldAddresses,
         });
         // Of equal times the first counts: an advert before an announcement.
-        let all = [timer, hold, announce, retry].into_iter().flatten();
+        let all = [claimed, timer, hold, announce, retry].into_iter().flatten();
         all.min_by_key(|deadline| deadline.at)
     }
 
     /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
     pub fn is_finished(&self) -> bool {
-        self.ending && self.unheld.is_empty() && self.holdings.is_settled()
+        self.ending && self.claimed.is_empty() && self.unheld.is_empty() && self.holdings.is_settled()
     }
 
     /// A number from the engine's seed, for whoever needs jitter beside it.

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use vrrp::action::{Action, AddressStep, Advert, StateName};
 use vrrp::config::{Model, Name};
-use vrrp::engine::{Engine, Status};
+use vrrp::engine::{Engine, Status, Wake};
 use vrrp::input::{Body, Input, InterfaceFacts, Packet, SocketKey};
 
 pub(crate) struct Bench {
@@ -39,9 +39,17 @@ impl Bench {
         }
     }
 
+    /// One input, and what follows from the claim of a new master once its advert has left.
     pub(crate) fn feed(&mut self, input: Input<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
         self.engine.handle(self.now, input, &mut actions);
+        if self
+            .engine
+            .deadline()
+            .is_some_and(|deadline| deadline.why == Wake::Claimed)
+        {
+            self.engine.handle(self.now, Input::DeadlineReached, &mut actions);
+        }
         self.actions.extend(actions.iter().cloned());
         actions
     }

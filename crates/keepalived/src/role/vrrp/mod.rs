@@ -71,6 +71,8 @@ struct Role {
     engine: Engine,
     /// What the engine wants and has not got yet.
     actions: Vec<Action>,
+    /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
+    behind: Vec<Action>,
     next_beat: Option<Instant>,
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
@@ -114,6 +116,7 @@ impl Role {
             effects,
             engine,
             actions,
+            behind: Vec::new(),
             next_beat,
             look_again_at: None,
             stopping: false,
@@ -229,10 +232,26 @@ impl Role {
             return;
         }
         let now = self.reactor.now();
-        let mut sockets_changed = false;
+        // Adverts leave before anything else is even looked at: peers count the microseconds.
         for action in self.actions.drain(..) {
             match action {
                 Action::SendAdvert(advert) => self.effects.queue_advert(advert),
+                Action::ChangeAddresses { .. }
+                | Action::Announce(_)
+                | Action::Notify { .. }
+                | Action::Tell(_)
+                | Action::SocketsChanged => self.behind.push(action),
+            }
+        }
+        for (instance, errno) in self.effects.send_adverts(now, &self.reporter) {
+            let input = Input::SendFailed { instance, errno };
+            self.engine.handle(now, input, &mut self.actions);
+        }
+        let mut sockets_changed = false;
+        for action in self.behind.drain(..) {
+            match action {
+                // They are gone.
+                Action::SendAdvert(_) => {}
                 Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps, &self.watcher),
                 Action::Announce(announcement) => {
                     if self.reporter.keeps(Level::Detail) {
@@ -254,10 +273,6 @@ impl Role {
                 Action::Tell(event) => self.reporter.say(report::level(event.level), event),
                 Action::SocketsChanged => sockets_changed = true,
             }
-        }
-        for (instance, errno) in self.effects.send_adverts(now, &self.reporter) {
-            let input = Input::SendFailed { instance, errno };
-            self.engine.handle(now, input, &mut self.actions);
         }
         self.effects.submit_changes(&self.reporter);
         self.effects.send_announcements(now, &self.reporter);
