@@ -24,8 +24,8 @@ setup: ## install the Debian packages that demo and tests need (as root, nothing
 	@scripts/setup
 
 .PHONY: build
-build: ## build the daemon for release: target/release/keepalived
-	cargo build --release -p keepalived
+build: ## build for release: target/release/keepalived and target/release/keepalivedctl
+	cargo build --release -p keepalived -p keepalivedctl
 
 # Only the daemon that is asked for has to be built.
 .PHONY: daemon
@@ -76,6 +76,13 @@ check: ## format, lints, documentation, the fence around the pure crates, tidine
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "licences: cargo-deny is not installed, skipped (cargo install cargo-deny)"; fi
 	@scripts/tidy
+
+# What the tables of the sources say, as pages. Tests compare them with what is committed.
+.PHONY: docs
+docs: ## write the reference page and the manual page of keepalived.conf anew
+	cargo build --quiet -p keepalivedctl
+	target/debug/keepalivedctl keywords --format markdown >docs/reference/keepalived.conf.md
+	target/debug/keepalivedctl keywords --format man >man/keepalived.conf.5
 
 .PHONY: clean
 clean: ## remove what was built

@@ -2,8 +2,8 @@
 //!
 //! The crate decides what a configuration file means and what is wrong with it. [`load`] asks a [`Loader`] for the
 //! files and makes a [`Bundle`], a plain value; [`compile`] turns a bundle into a [`Model`] and [`Diagnostic`]s. It
-//! cannot fail, and the same bundle always gives the same result. What it deliberately does not know: how files are
-//! opened, which interfaces exist unless the facts of the bundle say so, and what a running daemon does with the model.
+//! cannot fail, and the same bundle always gives the same result. What it deliberately does not know: the machine it is
+//! on ([`files`] alone opens files, for a [`Loader`]), which interfaces exist unless the facts of the bundle say so, and what a running daemon does with the model.
 //!
 //! The way of a line: [`expand`] makes logical lines of files (comments, conditions, definitions, repetition,
 //! includes), [`tree`] finds out which block a line belongs to, [`keywords`] says what each keyword is, [`lower`]
@@ -13,6 +13,8 @@
 pub mod bundle;
 pub mod diagnostic;
 pub mod expand;
+pub mod files;
+pub mod json;
 pub mod keywords;
 pub mod limits;
 pub mod lower;

@@ -3,7 +3,7 @@
 //! Passwords are masked wherever a line of a file is shown, in pictures and in messages.
 
 use crate::bundle::Bundle;
-use crate::diagnostic::{Class, Diagnostic, Location};
+use crate::diagnostic::{Diagnostic, Location};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Keywords whose value is a secret.
@@ -78,23 +78,10 @@ fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
 impl Diagnostic {
     /// Upstream's line as it is, and under it the picture: source line with a caret, the way the text took, hints.
     pub fn render(&self, bundle: &Bundle, color: bool) -> String {
-        let level = match self.class {
-            Class::Notice => Level::NOTE,
-            Class::Warning | Class::Deprecated => Level::WARNING,
-            Class::FileNotFound
-            | Class::BadInterface
-            | Class::Fatal
-            | Class::MultipleFiles
-            | Class::UnknownKeyword
-            | Class::UnexpectedOpen
-            | Class::MissingOpen
-            | Class::UnexpectedClose
-            | Class::MissingClose
-            | Class::UnmatchedQuote
-            | Class::MissingParameter
-            | Class::InvalidNumber
-            | Class::Error
-            | Class::Security => Level::ERROR,
+        let level = match self.class.severity() {
+            "note" => Level::NOTE,
+            "warning" => Level::WARNING,
+            _ => Level::ERROR,
         };
         let main = self.at.as_ref().and_then(|at| Some((at, cut(bundle, at)?)));
         let notes: Vec<_> = self

@@ -8,9 +8,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-#[path = "../../keepalived/src/loader.rs"]
-mod loader;
-
 /// Files of the corpus whose exit code is upstream's. It may rise, never fall.
 const EXIT_CODES: usize = 63;
 /// Files whose messages are upstream's. It may rise, never fall.
@@ -72,7 +69,7 @@ fn verdict(corpus: &Path, file: &str, interfaces: &[InterfaceFact]) -> Verdict {
         processors: Some(2),
         ..Facts::default()
     };
-    let bundle = load(&name, facts, &loader::FsLoader);
+    let bundle = load(&name, facts, &conf::files::FsLoader);
     let compiled = compile(&bundle);
     let counted = compiled.diagnostics.iter().filter(|d| d.code != "not-implemented-yet");
     let configs = corpus.join("configs");

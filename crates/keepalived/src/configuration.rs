@@ -3,8 +3,8 @@
 //! It finds the facts of the place (interfaces, processors) and translates settings into what the kernel crate
 //! understands. What a configuration means is not decided here.
 
-use crate::loader::FsLoader;
 use crate::role::Kind;
+use conf::files::FsLoader;
 use conf::model::Process;
 use conf::{Facts, InterfaceFact};
 use linux::namespace::InterfaceSummary;

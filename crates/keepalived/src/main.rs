@@ -7,7 +7,6 @@ mod cli;
 mod configuration;
 mod exit;
 mod ipc;
-mod loader;
 mod log;
 mod role;
 mod sdnotify;

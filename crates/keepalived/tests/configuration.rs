@@ -55,6 +55,48 @@ fn a_check_can_write_to_the_end_of_a_file() {
 }
 
 #[test]
+fn a_check_can_answer_in_json_with_everything_a_program_needs() {
+    let place = Place::new(&ONE_INSTANCE.replace("priority 70", "$P=prioritty\n  $P 70"));
+    let output = place.command(&["-t", "--format", "json"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(5), &b""[..]));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&report["schema"], &report["exit_code"]), (&1.into(), &5.into()));
+    let found = &report["diagnostics"][0];
+    assert_eq!(found["code"], "unknown-keyword");
+    assert_eq!(
+        (&found["severity"], &found["class"]),
+        (&"error".into(), &"unknown-keyword".into())
+    );
+    assert_eq!(found["message"], "Unknown keyword 'prioritty'");
+    let file = place.path("k.conf").display().to_string();
+    assert_eq!(
+        found["line_text"],
+        format!("({file}: Line 6) Unknown keyword 'prioritty'")
+    );
+    assert_eq!((&found["file"], &found["line"]), (&file.into(), &6.into()));
+    assert_eq!((&found["column"], &found["end_column"]), (&3.into(), &5.into()));
+    assert_eq!(found["expands_to"], "prioritty");
+    assert_eq!(found["origin"][0]["line"], 5);
+    assert_eq!(found["hints"][0], "did you mean `priority`?");
+}
+
+#[test]
+fn a_check_can_be_told_to_draw_pictures_or_not() {
+    let place = Place::new(&ONE_INSTANCE.replace("priority 70", "priority 700"));
+    let said = |format: &str| {
+        let output = place.command(&["-t", format]).output().unwrap();
+        assert_eq!(output.status.code(), Some(5));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (text, plain) = (said("--format=text"), said("--format=plain"));
+    assert!(text.contains("^^^") && !text.contains('\u{1b}'), "{text}");
+    assert!(
+        !plain.contains('^') && plain.lines().count() < text.lines().count(),
+        "{plain}"
+    );
+}
+
+#[test]
 fn on_a_terminal_a_check_shows_the_line_with_a_mark_under_the_error() {
     let place = Place::new(&ONE_INSTANCE.replace("priority 70", "priority 700"));
     let line = format!("{PROGRAM} -t -f {}", place.path("k.conf").display());

@@ -15,8 +15,8 @@ static CONNECTION: &[Keyword] = rows! {
 
 /// What all checks that run by themselves have.
 static COMMON: &[Keyword] = rows! {
-    line 1 "retry" "retry N" "0-4294967295" "real server setting, else 1" "Additional attempts before failing";
-    line 1 "delay_before_retry" "delay_before_retry SECS" "0 and up, microsecond resolution" "real server setting, else 1 s" "Delay between attempts";
+    line 1 "retry" "retry N" "0-4294967295" "real server setting, else 1 (3 in DNS_CHECK, 0 in MISC_CHECK)" "Additional attempts before failing";
+    line 1 "delay_before_retry" "delay_before_retry SECS" "0 and up, microsecond resolution" "real server setting, else 1 s (3 s in HTTP_GET and SSL_GET, delay_loop in DNS_CHECK)" "Delay between attempts";
     line 1 "warmup" "warmup SECS" "0 and up" "delay_loop" "Maximum random delay before the first check";
     line 1 "delay_loop" "delay_loop SECS" "above 0" "real server setting (60)" "Interval between checks";
     line 0 "alpha" "alpha [BOOL]" "" "real server setting" "Start in failed state";

@@ -40,6 +40,15 @@ pub struct Keyword {
     pub lower: Option<Lower>,
 }
 
+impl Keyword {
+    /// What to write instead of an old spelling; its help text ends with that.
+    pub fn successor(&self) -> Option<&'static str> {
+        ["; now ", "; old name of "]
+            .iter()
+            .find_map(|sign| Some(self.help.split_once(sign)?.1))
+    }
+}
+
 /// What follows a keyword.
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
@@ -97,36 +106,34 @@ pub fn root_names() -> impl Iterator<Item = &'static str> {
         .map(|keyword| keyword.name)
 }
 
-/// The blocks that know a word, for hints.
+/// The blocks that know a word, for hints; the largest first, for that is where it most often belongs.
 pub fn homes(word: &str) -> impl Iterator<Item = &'static str> {
     let at_root = root_names().any(|name| name == word).then_some("the top level");
-    let blocks = all()
-        .into_iter()
-        .filter(move |(_, keyword)| keyword.name == word)
-        .map(|(path, _)| path);
-    let mut seen: Vec<&'static str> = at_root
-        .into_iter()
-        .chain(blocks.filter(|path| *path != "(root)"))
-        .collect();
-    seen.dedup();
-    seen.into_iter()
+    let mut homes = blocks();
+    homes.retain(|(path, rows)| *path != "(root)" && rows.iter().any(|row| row.name == word));
+    homes.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
+    at_root.into_iter().chain(homes.into_iter().map(|(path, _)| path))
 }
 
 /// Every row with the path of its block, as `keywords.tsv` spells it. Blocks that are shared are listed for each place.
 pub fn all() -> Vec<(&'static str, &'static Keyword)> {
-    let mut rows = Vec::new();
-    let mut todo = Vec::new();
-    for keyword in root::ROOT.iter().flat_map(|(_, rows)| rows.iter()) {
-        rows.push(("(root)", keyword));
-        todo.extend(block_of(keyword));
+    blocks()
+        .into_iter()
+        .flat_map(|(path, rows)| rows.into_iter().map(move |row| (path, row)))
+        .collect()
+}
+
+/// Every block with its rows, each before the blocks inside it; the root is called `(root)`.
+pub fn blocks() -> Vec<(&'static str, Vec<&'static Keyword>)> {
+    let root: Vec<&'static Keyword> = root::ROOT.iter().flat_map(|(_, rows)| rows.iter()).collect();
+    let mut todo = vec![("(root)", root)];
+    let mut blocks = Vec::new();
+    while let Some((path, rows)) = todo.pop() {
+        let inner = rows.iter().rev().filter_map(|row| block_of(row));
+        todo.extend(inner.map(|block| (block.name, block.tables.iter().flat_map(|table| table.iter()).collect())));
+        blocks.push((path, rows));
     }
-    while let Some(block) = todo.pop() {
-        for keyword in block.tables.iter().flat_map(|table| table.iter()) {
-            rows.push((block.name, keyword));
-            todo.extend(block_of(keyword));
-        }
-    }
-    rows
+    blocks
 }
 
 fn block_of(keyword: &'static Keyword) -> Option<&'static Block> {

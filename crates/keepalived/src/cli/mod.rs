@@ -90,6 +90,8 @@ pub(crate) struct Options {
     pub(crate) config_id: Option<String>,
     /// `-t`, with or without a file.
     pub(crate) test: Option<Option<PathBuf>>,
+    /// `--format`.
+    pub(crate) format: ReportFormat,
     /// `--ignore-sigint`.
     pub(crate) ignore_sigint: bool,
     /// Options that were understood and whose feature does not exist yet.
@@ -98,6 +100,20 @@ pub(crate) struct Options {
     pub(crate) warnings: Vec<String>,
     /// The whole command line, for the log.
     pub(crate) words: Vec<String>,
+}
+
+/// How `-t` says what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ReportFormat {
+    /// With pictures on a terminal, plain elsewhere.
+    #[default]
+    Automatic,
+    /// With pictures.
+    Text,
+    /// One line for each message, as upstream.
+    Plain,
+    /// JSON.
+    Json,
 }
 
 /// Why the command line cannot be understood; printed as upstream does.
@@ -109,6 +125,8 @@ pub(crate) enum CliError {
     Missing(String),
     /// `--signum` of an unknown function.
     Signal(String),
+    /// `--format` with an unknown name.
+    Format(String),
     /// An option of the daemon's own with a value that it never uses.
     Internal(String),
 }
@@ -119,6 +137,7 @@ impl fmt::Display for CliError {
             CliError::Unknown(option) => write!(f, "Unknown option {option}"),
             CliError::Missing(option) => write!(f, "Missing parameter for option {option}"),
             CliError::Signal(name) => write!(f, "Unknown sigfunc {name}"),
+            CliError::Format(name) => write!(f, "Unknown format {name} (text, plain or json)"),
             CliError::Internal(value) => write!(f, "Unknown role {value}"),
         }
     }
@@ -207,7 +226,7 @@ fn find_long(name: &str) -> Option<&'static Spec> {
     let exact = TABLE.iter().find(|spec| spec.long == Some(name));
     let mut like = TABLE
         .iter()
-        .filter(|spec| !spec.hidden && spec.long.is_some_and(|long| long.starts_with(name)));
+        .filter(|spec| !spec.hidden && !spec.whole && spec.long.is_some_and(|long| long.starts_with(name)));
     exact.or_else(|| {
         let only = like.next()?;
         like.next().is_none().then_some(only)
@@ -407,6 +426,22 @@ mod tests {
     fn options_whose_feature_comes_later_are_named() {
         let o = options("keepalived -x -A unix:/tmp/x --perf=all --debug");
         assert_eq!(o.not_yet, ["--snmp", "--snmp-agent-socket", "--perf", "--debug"]);
+    }
+
+    #[test]
+    fn the_format_of_a_report_can_be_chosen_and_takes_no_abbreviation_from_upstream() {
+        assert_eq!(options("keepalived -t").format, ReportFormat::Automatic);
+        for (word, format) in [
+            ("text", ReportFormat::Text),
+            ("plain", ReportFormat::Plain),
+            ("json", ReportFormat::Json),
+        ] {
+            assert_eq!(options(&format!("keepalived -t --format={word}")).format, format);
+            assert_eq!(options(&format!("keepalived -t --format {word}")).format, format);
+        }
+        assert_eq!(read("keepalived -t --format=x"), Err(CliError::Format("x".to_owned())));
+        // `--f` means --flush-log-file to upstream.
+        assert!(options("keepalived --f").flush_log_file);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Every option with its names, what it takes, what it does and what the usage says of it.
 
-use super::{CliError, Invocation, Options, Step};
+use super::{CliError, Invocation, Options, ReportFormat, Step};
 use crate::role::Kind;
 use linux::signal::Signal;
 use std::ffi::OsString;
@@ -29,6 +29,8 @@ pub(crate) struct Spec {
     pub(crate) help: &'static [&'static str],
     /// Not for operators.
     pub(crate) hidden: bool,
+    /// Its name cannot be cut: upstream does not have it, and the letters may mean something there.
+    pub(crate) whole: bool,
     pub(crate) effect: Effect,
 }
 
@@ -40,6 +42,7 @@ const fn flag(short: char, long: &'static str, help: &'static [&'static str], ef
         value: "",
         help,
         hidden: false,
+        whole: false,
         effect,
     }
 }
@@ -52,6 +55,7 @@ const fn long(long: &'static str, help: &'static [&'static str], effect: Effect)
         value: "",
         help,
         hidden: false,
+        whole: false,
         effect,
     }
 }
@@ -70,6 +74,7 @@ const fn with(
         value,
         help,
         hidden: false,
+        whole: false,
         effect,
     }
 }
@@ -88,12 +93,17 @@ const fn maybe(
         value,
         help,
         hidden: false,
+        whole: false,
         effect,
     }
 }
 
 const fn hidden(spec: Spec) -> Spec {
     Spec { hidden: true, ..spec }
+}
+
+const fn whole(spec: Spec) -> Spec {
+    Spec { whole: true, ..spec }
 }
 
 /// All options, in the order of the usage.
@@ -296,6 +306,25 @@ pub(crate) const TABLE: &[Spec] = &[
             Ok(Step::Next)
         },
     ),
+    whole(with(
+        None,
+        "format",
+        "FORMAT",
+        &[
+            "How -t says what it found: text (with the lines), plain",
+            "(one line each) or json; default text on a terminal",
+        ],
+        |o, v| {
+            let word = lossy(v);
+            o.format = match word.as_str() {
+                "text" => ReportFormat::Text,
+                "plain" => ReportFormat::Plain,
+                "json" => ReportFormat::Json,
+                _ => return Err(CliError::Format(word)),
+            };
+            Ok(Step::Next)
+        },
+    )),
     long("ignore-sigint", &["Ignore SIGINT (for debuggers)"], |o, _| {
         set(&mut o.ignore_sigint)
     }),
@@ -324,6 +353,7 @@ pub(crate) const TABLE: &[Spec] = &[
         value: "",
         help: &[],
         hidden: true,
+        whole: false,
         effect: |_, _| Ok(Step::Next),
     }),
     hidden(Spec {
@@ -333,6 +363,7 @@ pub(crate) const TABLE: &[Spec] = &[
         value: "",
         help: &[],
         hidden: true,
+        whole: false,
         effect: |_, _| Ok(Step::Next),
     }),
     hidden(with(None, "role", "KIND", &[], |_, v| {

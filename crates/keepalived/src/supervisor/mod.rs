@@ -105,7 +105,7 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
         }
     };
     if let Some(target) = &options.test {
-        return check::run(&source, target.as_deref(), options.namespace.as_deref());
+        return check::run(&source, target.as_deref(), options.namespace.as_deref(), options.format);
     }
     let (writer, reporter) = startup::logging(&options);
     startup::greet(&options, &reporter);

@@ -1,9 +1,9 @@
 //! Opening the files of a configuration.
 //!
 //! Decides which files may be read (regular and not executable, as upstream has it) and what a pattern matches. What is
-//! in them, and whether a missing one matters, is the business of the `conf` crate.
+//! in them, and whether a missing one matters, is decided elsewhere.
 
-use conf::{LoadError, Loader, pattern};
+use crate::{LoadError, Loader, pattern};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Files of this machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct FsLoader;
+pub struct FsLoader;
 
 /// Opening a FIFO or a device must not wait for its other side; the kernel's O_NONBLOCK | O_CLOEXEC | O_NOCTTY.
 const OPEN_FLAGS: i32 = 0o4000 | 0o2_000_000 | 0o400;
@@ -29,7 +29,7 @@ impl Loader for FsLoader {
             return Err(LoadError::NotRegular);
         }
         let mut bytes = Vec::new();
-        let most = conf::limits::TOTAL_BYTES as u64 + 1;
+        let most = crate::limits::TOTAL_BYTES as u64 + 1;
         file.by_ref()
             .take(most)
             .read_to_end(&mut bytes)

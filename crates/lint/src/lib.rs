@@ -1,0 +1,2 @@
+//! Findings about configurations that are legal and wrong.
+#![forbid(unsafe_code)]
