@@ -219,7 +219,7 @@ impl Daemon {
     /// The process named by the vrrp pid file, which must be a living child of the supervisor.
     pub fn vrrp_role(&self) -> Result<Process> {
         let text = fs::read_to_string(self.file(VRRP_PID)).map_err(Trouble::when("no pid file of the vrrp role"))?;
-        let pid = text
+        let pid: i32 = text
             .trim()
             .parse()
             .map_err(Trouble::when(format!("pid file says {text:?}")))?;
