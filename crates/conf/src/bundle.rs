@@ -6,6 +6,7 @@
 
 use crate::expand::{Answer, Files, Found, Reader};
 use crate::limits;
+use crate::names::{self, Names};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -72,6 +73,10 @@ pub struct Facts {
     /// The configuration is only checked (`-t`): what follows a number on its word makes it invalid. Otherwise the number
     /// is used with a warning, as upstream does.
     pub checking: bool,
+    /// Names of routing tables and the like; [`load`] asks the loader for them.
+    pub names: Names,
+    /// The routing tables of VRF interfaces, by name.
+    pub vrf_tables: BTreeMap<String, u32>,
     /// Processors that can be named in `*_cpu_affinity`; `None` if not known.
     pub processors: Option<u32>,
 }
@@ -136,6 +141,31 @@ impl Bundle {
         self.files.iter().map(|file| file.path.as_path())
     }
 
+    /// Where the files with names of routing tables are: `iproute_etc_dir` and `iproute_usr_dir`.
+    fn name_folders(&self) -> (String, String) {
+        let (mut etc, mut usr) = (names::ETC.to_owned(), names::USR.to_owned());
+        let word = b"iproute_";
+        let asks = |file: &StoredFile| file.bytes.windows(word.len()).any(|window| window == word);
+        if !self.files.iter().any(asks) {
+            return (etc, usr);
+        }
+        let mut reader = Reader::new(&self.facts, Replay::new(self));
+        reader.open_main(&self.main);
+        let mut words = Vec::new();
+        while reader.next().is_some() {
+            let Some(line) = reader.line() else { break };
+            let text = line.text.text;
+            crate::token::words(text, &mut words);
+            let word = |at: usize| words.get(at).and_then(|range| text.get(range.clone()));
+            match (word(0), word(1)) {
+                (Some("iproute_etc_dir"), Some(folder)) => etc = folder.to_owned(),
+                (Some("iproute_usr_dir"), Some(folder)) => usr = folder.to_owned(),
+                _ => {}
+            }
+        }
+        (etc, usr)
+    }
+
     /// The text of a file; bytes that are no UTF-8 are replaced.
     pub(crate) fn text(&self, file: usize) -> Option<Cow<'_, str>> {
         self.files.get(file).map(|f| String::from_utf8_lossy(&f.bytes))
@@ -161,12 +191,15 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
         while reader.next().is_some() {}
     }
     let recorder = reader.into_files();
-    Bundle {
+    let mut bundle = Bundle {
         main: file_or_glob.to_owned(),
         files: recorder.files,
         asked: recorder.asked,
         facts,
-    }
+    };
+    let (etc, usr) = bundle.name_folders();
+    bundle.facts.names = Names::read(loader, &etc, &usr);
+    bundle
 }
 
 /// Answers from the loader, remembered.

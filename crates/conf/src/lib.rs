@@ -19,6 +19,7 @@ pub mod keywords;
 pub mod limits;
 pub mod lower;
 pub mod model;
+pub mod names;
 pub mod pattern;
 pub mod render;
 pub mod resolve;
@@ -30,6 +31,7 @@ pub mod tree;
 pub use bundle::{Bundle, Facts, InterfaceFact, LoadError, Loader, MapLoader, load};
 pub use diagnostic::{Class, Diagnostic, exit_code, fatal};
 pub use model::{Global, Model};
+pub use names::Names;
 
 /// What a bundle means, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

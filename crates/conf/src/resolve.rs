@@ -79,7 +79,8 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     low.defaults.receive_buffer = buffer;
     // An instance whose block never ended is one all the same, as in upstream.
     let open = low.instance.take();
-    let drafts: Vec<InstanceDraft> = std::mem::take(&mut low.instances).into_iter().chain(open).collect();
+    let mut drafts: Vec<InstanceDraft> = std::mem::take(&mut low.instances).into_iter().chain(open).collect();
+    low.resolve_track_groups(&mut drafts, halted.is_none_or(|stage| stage > Stage::Vrrp));
     let surroundings = Known::new(low.facts);
     let mut instances: BTreeMap<Name, Arc<Config>> = BTreeMap::new();
     for draft in drafts {
@@ -109,6 +110,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         vrrp: vrrp::config::Model {
             settings: low.settings.clone(),
             instances,
+            statics: std::mem::take(&mut low.statics.items),
         },
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn load(source: &Source) -> (Bundle, Option<SysError>) {
         strict_includes: source.strict_includes,
         checking: source.checking,
         processors: sched::processors(),
+        ..Facts::default()
     };
     (conf::load(&source.main, facts, &FsLoader), error)
 }

@@ -3,6 +3,12 @@
 //! A [`Config`] that exists is valid: the only way to make one is [`crate::draft::Draft::finish`], which turns
 //! what a file said into what a router does and reports every change it made on the way.
 
+pub mod route;
+pub mod rule;
+
+pub use route::Route;
+pub use rule::Rule;
+
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -48,6 +54,19 @@ pub struct Model {
     pub settings: Settings,
     /// The virtual routers by name.
     pub instances: BTreeMap<Name, Arc<Config>>,
+    /// What is there whoever is master.
+    pub statics: Statics,
+}
+
+/// Addresses, routes and rules that are there from start to stop: `static_ipaddress`, `static_routes`, `static_rules`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statics {
+    /// Addresses.
+    pub addresses: Vec<VirtualAddress>,
+    /// Routes.
+    pub routes: Vec<Route>,
+    /// Rules.
+    pub rules: Vec<Rule>,
 }
 
 /// Settings of the vrrp role as a whole.
@@ -378,6 +397,14 @@ pub struct Config {
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved with them, not in the adverts.
     pub excluded: Vec<VirtualAddress>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
+    /// `promote_secondaries`: while it has addresses, the removal of a primary address makes the next one primary.
+    pub promote_secondaries: bool,
+    /// Interfaces of static items whose `track_group` names this instance: their fault is its fault.
+    pub static_interfaces: Vec<IfName>,
     /// Announcements.
     pub announcing: Announcing,
     /// `v3_checksum_as_v2`.

@@ -6,7 +6,10 @@
 
 mod finish;
 
-use crate::config::{AddressFlags, Config, Name, Peer, ReceiveBuffer, UnicastChecksum, Version, Vrid, Wanted};
+use crate::config::{
+    AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, UnicastChecksum, Version, VirtualAddress, Vrid,
+    Wanted,
+};
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Family, IfName, Prefix};
@@ -117,6 +120,24 @@ pub struct AddressDraft {
     pub tracked: bool,
 }
 
+impl AddressDraft {
+    /// The address on an interface, with what holds where nothing was said.
+    pub fn on(&self, interface: IfName) -> VirtualAddress {
+        let deprecated = self.prefix.family() == Family::V6 && self.prefix.len() == Family::V6.bits();
+        VirtualAddress {
+            prefix: self.prefix,
+            interface,
+            scope: self.scope,
+            broadcast: self.broadcast,
+            label: self.label,
+            peer: self.peer,
+            flags: self.flags,
+            preferred_lifetime: self.preferred_lifetime.unwrap_or(deprecated.then_some(0)),
+            tracked: self.tracked,
+        }
+    }
+}
+
 /// What the block of an instance said; `None` where it said nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -168,6 +189,14 @@ pub struct Draft {
     pub addresses: Vec<AddressDraft>,
     /// `virtual_ipaddress_excluded`.
     pub excluded: Vec<AddressDraft>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
+    /// `promote_secondaries`.
+    pub promote_secondaries: bool,
+    /// Interfaces of static items whose `track_group` names this instance.
+    pub static_interfaces: Vec<IfName>,
     /// `no_virtual_ipaddress`.
     pub no_virtual_ipaddress: bool,
     /// `garp_*`.

@@ -139,8 +139,8 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 1 "tmp_config_directory" "tmp_config_directory DIR" "first use wins" "in-memory file" "Directory for the consolidated configuration passed to children; cannot change at reload";
     line 0 "data_use_instance" "data_use_instance [BOOL]" "" "off" "Add instance and namespace names to dump file names" => crate::lower::global::data_use_instance;
     line 1 "json_version" "json_version 1|2" "1-2" "1" "Layout of the JSON dump";
-    line 1 "iproute_usr_dir" "iproute_usr_dir DIR" "" "compile time (usually /usr/share/iproute2)" "Distribution directory of iproute2 name files";
-    line 1 "iproute_etc_dir" "iproute_etc_dir DIR" "" "/etc/iproute2" "Local directory of iproute2 name files (overrides)";
+    line 1 "iproute_usr_dir" "iproute_usr_dir DIR" "" "compile time (usually /usr/share/iproute2)" "Distribution directory of iproute2 name files" => crate::lower::global::iproute_dir;
+    line 1 "iproute_etc_dir" "iproute_etc_dir DIR" "" "/etc/iproute2" "Local directory of iproute2 name files (overrides)" => crate::lower::global::iproute_dir;
     line 1 "state_dump_file" "state_dump_file PATH" "absolute path, name in TMPDIR, or directory ending in /; man5 prints state_file_location, which the parser rejects" "TMPDIR/keepalived.data" "Base name for data dumps";
     line 1 "stats_dump_file" "stats_dump_file PATH" "man5 prints stats_file_location" "TMPDIR/keepalived.stats" "Parsed and stored; the statistics writer still uses the built-in name";
     line 1 "json_dump_file" "json_dump_file PATH" "man5 prints json_file_location" "TMPDIR/keepalived.json" "Parsed and stored; the JSON writer still uses the built-in name";

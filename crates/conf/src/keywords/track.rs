@@ -4,14 +4,14 @@ use super::{Block, Keyword, rows};
 
 /// The rows of `track_group`.
 static TRACK_GROUP_ROWS: &[Keyword] = rows! {
-    values 0 "group" "group { INSTANCE ... }" "" "required" "Names the VRRP instances whose state follows the tracked static items";
+    values 0 "group" "group { INSTANCE ... }" "" "required" "Names the VRRP instances whose state follows the tracked static items" => crate::lower::track_group::group, crate::lower::track_group::member;
 };
 
 /// `track_group`.
 pub static TRACK_GROUP: Block = Block {
     name: "track_group",
     tables: &[TRACK_GROUP_ROWS],
-    close: super::nothing,
+    close: crate::lower::track_group::close,
 };
 
 /// The rows of `vrrp_script`.

@@ -75,11 +75,11 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     values 0 "virtual_ipaddress" "virtual_ipaddress { ADDRESS-LINE ... }" "one family; extra addresses that do not fit the packet move to the excluded list" "required unless v2 or no_virtual_ipaddress" "VIPs carried in adverts" => crate::lower::instance::virtual_ipaddress, crate::lower::address::virtual_entry;
     values 0 "virtual_ipaddress_excluded" "virtual_ipaddress_excluded { ADDRESS-LINE ... }" "either family" "none" "VIPs not carried in adverts" => crate::lower::instance::virtual_ipaddress_excluded, crate::lower::address::excluded_entry;
     line 0 "no_virtual_ipaddress" "no_virtual_ipaddress" "not in strict mode" "off" "Allow an instance without VIPs" => crate::lower::instance::no_virtual_ipaddress;
-    line 0 "promote_secondaries" "promote_secondaries" "" "off" "Set the interface sysctl while VIPs are present";
+    line 0 "promote_secondaries" "promote_secondaries" "" "off" "Set the interface sysctl while VIPs are present" => crate::lower::instance::promote_secondaries;
     line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Deprecated per instance setting; now linkbeat_interfaces";
     line 0 "v3_checksum_as_v2" "v3_checksum_as_v2 [BOOL]" "IPv4 v3 only" "global v3_checksum_as_v2" "Exclude the pseudo header from the checksum" => crate::lower::instance::v3_checksum_as_v2;
-    values 0 "virtual_routes" "virtual_routes { ROUTE-LINE ... }" "see route grammar" "none" "Routes present while MASTER";
-    values 0 "virtual_rules" "virtual_rules { RULE-LINE ... }" "see rule grammar" "none" "Rules present while MASTER";
+    values 0 "virtual_routes" "virtual_routes { ROUTE-LINE ... }" "see route grammar" "none" "Routes present while MASTER" => crate::lower::route::virtual_block, crate::lower::route::virtual_entry;
+    values 0 "virtual_rules" "virtual_rules { RULE-LINE ... }" "see rule grammar" "none" "Rules present while MASTER" => crate::lower::rule::virtual_block, crate::lower::rule::virtual_entry;
     line 0 "accept" "accept" "" "on; off in strict mode unless owner" "Accept packets to VIPs when not owner" => crate::lower::instance::accept;
     line 0 "no_accept" "no_accept" "needs nftables or iptables" "off" "Drop packets to VIPs (neighbour discovery still allowed)" => crate::lower::instance::no_accept;
     line 0 "skip_check_adv_addr" "skip_check_adv_addr [BOOL]" "a false value still turns it on (parser quirk)" "vrrp_skip_check_adv_addr" "Check the address list once per master only" => crate::lower::instance::skip_check_adv_addr;

@@ -4,8 +4,8 @@
 //! lines say together (one family, no duplicates, room in the packet) is the subject crate's business.
 
 use super::Lowering;
+use super::words::{Dropped, Words};
 use crate::diagnostic::Class;
-use crate::expand::number;
 use crate::tree::Statement;
 use base::{Family, IfName, Prefix};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,6 +14,9 @@ use vrrp::draft::AddressDraft;
 
 type Line<'s, 't> = &'s Statement<'t>;
 
+/// Where static addresses go that name no interface, unless `default_interface` is given.
+const DEFAULT_INTERFACE: &str = "eth0";
+
 /// Where a line stands decides a few of its options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -21,13 +24,10 @@ enum Place {
     Static,
 }
 
-/// An address cannot be used; said already.
-struct Dropped;
-
 /// An entry of `virtual_ipaddress`.
 pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let entry = low.current().map_or(0, |i| i.draft.addresses.len());
-    let Ok(address) = read(low, line, entry, Place::Virtual) else {
+    let Ok((address, _)) = read(low, line, entry, Place::Virtual) else {
         return;
     };
     let Some(instance) = low.current() else { return };
@@ -54,7 +54,7 @@ pub(crate) fn excluded_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         .map_or(0, |i| i.entries.entry("virtual_ipaddress_excluded").or_default().len());
     let read = read(low, line, entry, Place::Virtual);
     if let Some(instance) = low.current()
-        && let Ok(address) = read
+        && let Ok((address, _)) = read
     {
         instance
             .entries
@@ -65,21 +65,45 @@ pub(crate) fn excluded_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     }
 }
 
-/// `static_ipaddress`: read for its verdict, not implemented yet.
-pub(crate) fn static_block(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "static_ipaddress");
+/// `static_ipaddress`: its entries say everything.
+pub(crate) fn static_block(low: &mut Lowering<'_>, _: Line<'_, '_>) {
+    low.has_vrrp = true;
 }
 
 /// An entry of `static_ipaddress`.
 pub(crate) fn static_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    if read(low, line, 0, Place::Static).is_err() {
-        // Said already; the address is left out.
+    let Ok((draft, group)) = read(low, line, 0, Place::Static) else {
+        return;
+    };
+    let usual = || {
+        let usual = low.global.default_interface.or_else(|| DEFAULT_INTERFACE.parse().ok());
+        usual.filter(|name| low.knows_interface(name.as_str()))
+    };
+    let Some(interface) = draft.interface.or_else(usual) else {
+        let text = format!(
+            "Static address {} requires either an interface or default interface must exist",
+            draft.prefix
+        );
+        low.absent_interface = true;
+        return low.error(line, 0, "static-address", text);
+    };
+    let mut group = group;
+    if group.is_some() && !draft.tracked {
+        let text = "Static address has both track_group and no_track set - not tracking".to_owned();
+        low.say(line, 0, Class::Notice, "static-address", text);
+        group = None;
+    }
+    low.statics.tie(group, vec![interface]);
+    let address = draft.on(interface);
+    let known = &mut low.statics.items.addresses;
+    if known.iter().all(|other| other.key() != address.key()) {
+        known.push(address);
     }
 }
 
-/// The address and its prefix length.
-fn prefix(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Result<Prefix, Dropped> {
-    let word = line.word(0).unwrap_or_default();
+/// An address and its prefix length; `None` if it is none, which is said already.
+pub(super) fn prefix(low: &mut Lowering<'_>, line: Line<'_, '_>, at: usize) -> Option<Prefix> {
+    let word = line.word(at).unwrap_or_default();
     let (address, len) = match word.split_once('/') {
         Some((address, len)) => (address, Some(len)),
         None => (word, None),
@@ -98,28 +122,30 @@ fn prefix(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Result<Prefix, Dropped>
             _ => Some(format!("invalid number '{len}'")),
         };
         if let Some(wrong) = wrong {
-            low.say(line, 0, Class::InvalidNumber, "number", wrong);
+            low.say(line, at, Class::InvalidNumber, "number", wrong);
             let text = format!("Invalid address prefix len {len} for address {word} - using {full}");
-            low.error(line, 0, "prefix-length", text);
+            low.error(line, at, "prefix-length", text);
         }
     }
     let parsed = address
         .parse::<IpAddr>()
         .ok()
         .and_then(|address| Prefix::new(address, bits));
-    parsed.ok_or_else(|| {
-        low.error(
-            line,
-            0,
-            "address",
-            format!("VRRP parsed invalid IP {word}. skipping IP..."),
-        );
-        Dropped
-    })
+    if parsed.is_none() {
+        let text = format!("VRRP parsed invalid IP {word}. skipping IP...");
+        low.error(line, at, "address", text);
+    }
+    parsed
 }
 
-fn read(low: &mut Lowering<'_>, line: Line<'_, '_>, entry: usize, place: Place) -> Result<AddressDraft, Dropped> {
-    let prefix = prefix(low, line)?;
+fn read(
+    low: &mut Lowering<'_>,
+    line: Line<'_, '_>,
+    entry: usize,
+    place: Place,
+) -> Result<(AddressDraft, Option<String>), Dropped> {
+    let prefix = prefix(low, line, 0).ok_or(Dropped)?;
+    let mut group = None;
     let mut draft = AddressDraft {
         entry,
         prefix,
@@ -137,7 +163,6 @@ fn read(low: &mut Lowering<'_>, line: Line<'_, '_>, entry: usize, place: Place) 
         let v6 = prefix.family() == Family::V6;
         let takes_value = match option {
             "dev" | "scope" | "broadcast" | "brd" | "label" | "peer" | "preferred_lft" => true,
-            "track_group" => place == Place::Static,
             _ => false,
         };
         if takes_value {
@@ -160,6 +185,12 @@ fn read(low: &mut Lowering<'_>, line: Line<'_, '_>, entry: usize, place: Place) 
             "noprefixroute" => draft.flags.noprefixroute = true,
             "autojoin" => draft.flags.autojoin = true,
             "no_track" => draft.tracked = false,
+            "track_group" if place == Place::Static => {
+                let mut words = Words { line, at: at + 1 };
+                group = low.track_group(&mut words)?;
+                at = words.at;
+                continue;
+            }
             "use_vmac" if place == Place::Virtual => low.not_yet(line, "use_vmac"),
             _ => {
                 let text = format!("Unknown configuration entry '{option}' for ip address - ignoring");
@@ -168,7 +199,7 @@ fn read(low: &mut Lowering<'_>, line: Line<'_, '_>, entry: usize, place: Place) 
         }
         at += 1;
     }
-    Ok(draft)
+    Ok((draft, group))
 }
 
 /// An option with a value, at `at`.
@@ -177,7 +208,7 @@ fn valued(low: &mut Lowering<'_>, line: Line<'_, '_>, at: usize, draft: &mut Add
     let address = draft.prefix.address();
     match line.word(at).unwrap_or_default() {
         "dev" => device(low, line, at + 1, draft),
-        "scope" => match (draft.prefix.family(), scope(value)) {
+        "scope" => match (draft.prefix.family(), low.names().scope(value)) {
             (Family::V6, _) => {
                 let text = format!("Cannot specify scope for IPv6 addresses ({address}) - ignoring scope");
                 low.error(line, at, "address-scope", text);
@@ -201,7 +232,6 @@ fn valued(low: &mut Lowering<'_>, line: Line<'_, '_>, at: usize, draft: &mut Add
             ),
         },
         "broadcast" | "brd" => return broadcast(low, line, at, draft),
-        // `track_group NAME` belongs to static addresses, which are not implemented yet.
         _ => {}
     }
     Ok(())
@@ -225,18 +255,6 @@ fn shown(prefix: Prefix) -> String {
         return prefix.address().to_string();
     }
     prefix.to_string()
-}
-
-/// The number of a scope.
-fn scope(word: &str) -> Option<u8> {
-    match word {
-        "global" => Some(0),
-        "nowhere" => Some(255),
-        "host" => Some(254),
-        "link" => Some(253),
-        "site" => Some(200),
-        other => number(other).and_then(|n| u8::try_from(n).ok()),
-    }
 }
 
 fn label(low: &mut Lowering<'_>, line: Line<'_, '_>, word: usize, draft: &mut AddressDraft) -> Result<(), Dropped> {

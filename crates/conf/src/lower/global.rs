@@ -195,6 +195,9 @@ pub(crate) fn default_interface(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     }
 }
 
+/// `iproute_etc_dir DIR`, `iproute_usr_dir DIR`: heeded when the bundle is made ([`crate::bundle::load`]).
+pub(crate) fn iproute_dir(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
+
 /// `vrrp_mcast_group4 ADDR`.
 pub(crate) fn group4(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let word = line.word(1).unwrap_or_default();

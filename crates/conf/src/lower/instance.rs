@@ -136,6 +136,7 @@ macro_rules! marks {
 
 marks! {
     native_ipv6 "native_ipv6" |d| d.native_ipv6 = true;
+    promote_secondaries "promote_secondaries" |d| d.promote_secondaries = true;
     dont_track_primary "dont_track_primary" |d| d.dont_track_primary = true;
     track_src_ip "track_src_ip" |d| d.track_source = true;
     unicast_fault_no_peer "unicast_fault_no_peer" |d| d.unicast_fault_no_peer = true;

@@ -10,7 +10,11 @@ pub mod garp_group;
 pub mod global;
 pub mod instance;
 pub mod process;
+pub mod route;
+pub mod rule;
+pub mod track_group;
 pub mod value;
+mod words;
 
 use crate::bundle::Facts;
 use crate::diagnostic::{Class, Stage};
@@ -65,6 +69,7 @@ pub struct Lowering<'f> {
     pub(crate) instances: Vec<InstanceDraft>,
     pub(crate) instance_names: HashSet<String>,
     pub(crate) pacing: Option<PacingGroup>,
+    pub(crate) statics: track_group::StaticDraft,
     pub(crate) has_vrrp: bool,
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
@@ -105,6 +110,7 @@ impl<'f> Lowering<'f> {
             stage: Stage::Parent,
             said: Vec::new(),
             unsaid: 0,
+            statics: track_group::StaticDraft::default(),
             has_vrrp: false,
             global: Global::default(),
             settings,
@@ -202,7 +208,6 @@ impl<'f> Lowering<'f> {
         match keyword {
             "virtual_server" | "virtual_server_group" => self.has_checkers = true,
             "bfd_instance" => self.has_bfd = true,
-            "static_ipaddress" | "static_routes" | "static_rules" => self.has_vrrp = true,
             _ => {}
         }
         if self.later.insert(keyword) {
@@ -267,8 +272,7 @@ impl<'f> Lowering<'f> {
             );
             return None;
         };
-        let known = self.interfaces.as_ref().is_none_or(|all| all.contains(text));
-        if !known {
+        if !self.knows_interface(text) {
             let message = format!("WARNING - interface {text} for {whose} doesn't exist");
             self.say(line, word, Class::Warning, "interface-missing", message);
             let names = self.interfaces.iter().flatten().copied();
@@ -282,6 +286,16 @@ impl<'f> Lowering<'f> {
             self.absent_interface = true;
         }
         Some(name)
+    }
+
+    /// Whether there is an interface of this name, as far as is known.
+    pub(crate) fn knows_interface(&self, name: &str) -> bool {
+        self.interfaces.as_ref().is_none_or(|all| all.contains(name))
+    }
+
+    /// Names of routing tables and the like.
+    pub(crate) fn names(&self) -> &'f crate::names::Names {
+        &self.facts.names
     }
 
     /// The instance that is being read.

@@ -108,6 +108,10 @@ impl Finisher<'_> {
             auth,
             addresses,
             excluded,
+            routes: core::mem::take(&mut draft.routes),
+            rules: core::mem::take(&mut draft.rules),
+            promote_secondaries: draft.promote_secondaries,
+            static_interfaces: core::mem::take(&mut draft.static_interfaces),
             announcing,
             checksum_as_v2: draft.checksum_as_v2.unwrap_or(self.defaults.checksum_as_v2),
             unicast_checksum: draft.unicast_checksum.unwrap_or(UnicastChecksum::Automatic),
@@ -259,18 +263,7 @@ impl Finisher<'_> {
             self.push(keyword, Some(line.entry), Weight::Error, text);
             return;
         };
-        let deprecated = line.prefix.family() == Family::V6 && line.prefix.len() == Family::V6.bits();
-        let address = VirtualAddress {
-            prefix: line.prefix,
-            interface,
-            scope: line.scope,
-            broadcast: line.broadcast,
-            label: line.label,
-            peer: line.peer,
-            flags: line.flags,
-            preferred_lifetime: line.preferred_lifetime.unwrap_or(deprecated.then_some(0)),
-            tracked: line.tracked,
-        };
+        let address = line.on(interface);
         if !seen.insert(address.key()) {
             let text = self.prefixed(&format!(
                 "{excluded}VIP {} is specified twice - ignoring",
