@@ -1,5 +1,7 @@
 //! Route and rule lines: what they mean, as values.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use base::{Family, IfName};
 use conf::{Facts, InterfaceFact, MapLoader, Model, compile, load};
 use vrrp::config::route::{Encap, Insert, Metric, RouteKind};

@@ -161,10 +161,10 @@ fn read(
     let mut at = 1;
     while let Some(option) = line.word(at) {
         let v6 = prefix.family() == Family::V6;
-        let takes_value = match option {
-            "dev" | "scope" | "broadcast" | "brd" | "label" | "peer" | "preferred_lft" => true,
-            _ => false,
-        };
+        let takes_value = matches!(
+            option,
+            "dev" | "scope" | "broadcast" | "brd" | "label" | "peer" | "preferred_lft"
+        );
         if takes_value {
             if line.word(at + 1).is_none() {
                 let text = format!(

@@ -185,13 +185,13 @@ fn action(low: &mut Lowering<'_>, words: &mut Words<'_, '_>, word: &str, draft: 
     if draft.action.is_some() {
         return words.refuse(low, CODE, format!("{ONE_ACTION}/l3mdev for rule"));
     }
-    draft.action = Some(match action {
-        RuleAction::Goto(_) => match number(words.value(low)?) {
-            Some(target) => RuleAction::Goto(target),
+    draft.action = Some(action);
+    if action == RuleAction::Goto(0) {
+        match number(words.value(low)?) {
+            Some(target) => draft.action = Some(RuleAction::Goto(target)),
             None => return wrong_number(low, words, format!("Invalid target {word} specified")),
-        },
-        other => other,
-    });
+        }
+    }
     Ok(())
 }
 

@@ -315,9 +315,8 @@ impl Route {
 /// In the language of the configuration, as `ip route` would take it.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            RouteKind::Unicast => {}
-            kind => write!(f, "{} ", kind.as_str())?,
+        if self.kind != RouteKind::Unicast {
+            write!(f, "{} ", self.kind.as_str())?;
         }
         match (self.destination.is_empty(), self.family) {
             (true, Family::V4) => f.write_str("default")?,

@@ -106,7 +106,9 @@ fn value(low: &mut Lowering<'_>, words: &mut Words<'_, '_>, metric: Metric) -> R
     };
     let locked = lockable && locked(words);
     let (what, most) = match metric {
-        Metric::Rtt | Metric::RttVar | Metric::RtoMin => return Ok((time(low, words, metric)?, locked)),
+        Metric::Rtt => return Ok((time(low, words, 8, "rtt")?, locked)),
+        Metric::RttVar => return Ok((time(low, words, 4, "rttvar")?, locked)),
+        Metric::RtoMin => return Ok((time(low, words, 1, "rto_min")?, locked)),
         Metric::Mtu => ("MTU", u32::MAX),
         Metric::HopLimit => ("hoplimit", 255),
         Metric::AdvMss => ("advmss", u32::MAX),
@@ -169,43 +171,26 @@ fn named(words: &mut Words<'_, '_>, number: u8) -> Result<u8, Dropped> {
 }
 
 /// A time in the kernel's units: a plain number counts them; with a unit it may have decimals down to a millisecond.
-fn time(low: &mut Lowering<'_>, words: &mut Words<'_, '_>, metric: Metric) -> Result<u32, Dropped> {
-    let (units, kind) = match metric {
-        Metric::Rtt => (8, "rtt"),
-        Metric::RttVar => (4, "rtt"),
-        _ => (1, "rto"),
-    };
+fn time(low: &mut Lowering<'_>, words: &mut Words<'_, '_>, units: u32, what: &str) -> Result<u32, Dropped> {
     let word = words.value(low)?;
-    let wrong = match metric {
-        Metric::RtoMin => format!("Invalid rto_min value {word} specified for route"),
-        other => format!("Invalid {} {word} for route", other.as_str()),
-    };
     let at = words.at - 1;
+    let wrong = match what {
+        "rto_min" => format!("Invalid rto_min value {word} specified for route"),
+        other => format!("Invalid {other} {word} for route"),
+    };
+    let say = |low: &mut Lowering<'_>, text: String| low.say(words.line, at, Class::InvalidNumber, "number", text);
     let end = word.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let (number, suffix) = word.split_at_checked(end).unwrap_or((word, ""));
     let decimals = match suffix {
-        "s" | "sec" | "secs" => 3,
-        "" | "ms" | "msec" | "msecs" => 0,
-        _ if suffix.starts_with(['e', 'E']) => return words.refuse(low, CODE, wrong),
-        _ => {
-            low.say(
-                words.line,
-                at,
-                Class::InvalidNumber,
-                "number",
-                format!("invalid number '{word}'"),
-            );
-            return words.refuse(low, CODE, wrong);
-        }
+        "s" | "sec" | "secs" => Some(3),
+        "" | "ms" | "msec" | "msecs" => Some(0),
+        _ => None,
     };
-    let Some((value, exact)) = scaled(number, decimals) else {
-        low.say(
-            words.line,
-            at,
-            Class::InvalidNumber,
-            "number",
-            format!("invalid number '{word}'"),
-        );
+    let read = decimals.and_then(|decimals| Some((decimals, scaled(number, decimals)?)));
+    let Some((decimals, (value, exact))) = read else {
+        if !suffix.starts_with(['e', 'E']) {
+            say(low, format!("invalid number '{word}'"));
+        }
         return words.refuse(low, CODE, wrong);
     };
     let most = LONGEST * 1000 * units;
@@ -215,36 +200,34 @@ fn time(low: &mut Lowering<'_>, words: &mut Words<'_, '_>, metric: Metric) -> Re
         } else {
             format!("[0.000, {}.{:03}]", most / 1000, most % 1000)
         };
-        let text = format!("number '{number}' outside range {limits}");
-        low.say(words.line, at, Class::InvalidNumber, "number", text);
+        say(low, format!("number '{number}' outside range {limits}"));
         return words.refuse(low, CODE, wrong);
     }
     if !exact {
-        let text = format!("number '{number}' has too many decimal places");
-        low.say(words.line, at, Class::InvalidNumber, "number", text);
+        say(low, format!("number '{number}' has too many decimal places"));
     }
-    let value = if suffix.is_empty() {
-        value
-    } else {
-        value * u64::from(units)
-    };
-    if value < u64::from(SHORTEST * units) {
-        words.complain(
-            low,
-            CODE,
-            format!("{kind} value {word} below minimum {SHORTEST}ms, resetting"),
-        );
-        return Ok(SHORTEST * units);
+    let units_of = if suffix.is_empty() { 1 } else { u64::from(units) };
+    Ok(within(low, words, value * units_of, units, what, word))
+}
+
+/// A time that is neither too short nor too long.
+fn within(low: &mut Lowering<'_>, words: &Words<'_, '_>, value: u64, units: u32, what: &str, word: &str) -> u32 {
+    // The messages of upstream name two of the three.
+    let kind = if what == "rto_min" { "rto" } else { "rtt" };
+    let (least, most) = (SHORTEST * units, LONGEST * 1000 * units);
+    match u32::try_from(value) {
+        Ok(value) if value < least => {
+            let text = format!("{kind} value {word} below minimum {SHORTEST}ms, resetting");
+            words.complain(low, CODE, text);
+            least
+        }
+        Ok(value) if value <= most => value,
+        Ok(_) | Err(_) => {
+            let text = format!("{kind} value {word} exceeds maximum {LONGEST}s, resetting");
+            words.complain(low, CODE, text);
+            most
+        }
     }
-    if value > u64::from(most) {
-        words.complain(
-            low,
-            CODE,
-            format!("{kind} value {word} exceeds maximum {LONGEST}s, resetting"),
-        );
-        return Ok(most);
-    }
-    Ok(value as u32)
 }
 
 /// A decimal number times ten to the power of `decimals`, rounded, and whether it had no more decimals than that.
