@@ -1,5 +1,9 @@
 //! What a configuration means: plain values, without run state and without facts of a kernel.
 
+mod servers;
+
+pub use servers::{Notify, Servers, VirtualServer};
+
 use base::IfName;
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +15,8 @@ pub struct Model {
     pub global: Global,
     /// The virtual routers.
     pub vrrp: vrrp::config::Model,
+    /// The virtual servers and their checks.
+    pub servers: Servers,
     /// There is something for the vrrp role.
     pub has_vrrp: bool,
     /// There is something for the check role.

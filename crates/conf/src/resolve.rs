@@ -73,6 +73,8 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
 
 /// Finishes what the file left as drafts.
 fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
+    low.stage = Stage::Checker;
+    let servers = low.finish_servers(halted.is_some_and(|stage| stage <= Stage::Checker));
     low.stage = Stage::Vrrp;
     let buffer = receive_buffer(low.buffers);
     low.settings.receive_buffer = buffer;
@@ -107,6 +109,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         has_vrrp: low.has_vrrp || !instances.is_empty(),
         has_checkers: low.has_checkers,
         has_bfd: low.has_bfd,
+        servers,
         vrrp: vrrp::config::Model {
             settings: low.settings.clone(),
             instances,

@@ -161,10 +161,10 @@ impl Walker {
         match self.stack.last().copied() {
             Some(frame) if close => {
                 self.stack.pop();
-                if let Inside::Block(block) = frame.inside
-                    && !frame.later
-                {
-                    (block.close)(low, line);
+                match (frame.inside, frame.keyword.shape) {
+                    (Inside::Block(block), _) if !frame.later => (block.close)(low, line),
+                    (Inside::Values, Shape::Values(_, end)) if !frame.later => end(low, line),
+                    (Inside::Block(_) | Inside::Values, _) => {}
                 }
             }
             Some(Frame {
@@ -220,7 +220,7 @@ impl Walker {
     /// A line of a value block.
     fn entry(&mut self, keyword: &'static Keyword, later: bool, line: &Statement<'_>, low: &mut Lowering<'_>) {
         Walker::check_quotes(line, low);
-        if let (Shape::Values(entry), false) = (keyword.shape, later && keyword.lower.is_none()) {
+        if let (Shape::Values(entry, _), false) = (keyword.shape, later && keyword.lower.is_none()) {
             entry(low, line);
         }
         self.halted |= low.take_halt();
@@ -258,7 +258,7 @@ impl Walker {
         self.halted |= low.take_halt();
         let inside = match keyword.shape {
             Shape::Line | Shape::Script => return,
-            Shape::Values(_) => {
+            Shape::Values(..) => {
                 let given = 1 + usize::from(keyword.needs);
                 if let Some(extra) = line.word(given) {
                     let text = format!("Block {} has extra parameters {extra} ...", keyword.name);

@@ -56,8 +56,8 @@ pub enum Shape {
     Line,
     /// A command on its line, with the quoting of commands.
     Script,
-    /// A block of lines that begin with no keyword, each read by this.
-    Values(Lower),
+    /// A block of lines that begin with no keyword, each read by the first, and what is done when it ends.
+    Values(Lower, Lower),
     /// A block of keywords.
     Block(&'static Block),
 }
@@ -139,7 +139,7 @@ pub fn blocks() -> Vec<(&'static str, Vec<&'static Keyword>)> {
 fn block_of(keyword: &'static Keyword) -> Option<&'static Block> {
     match keyword.shape {
         Shape::Block(block) => Some(block),
-        Shape::Line | Shape::Script | Shape::Values(_) => None,
+        Shape::Line | Shape::Script | Shape::Values(..) => None,
     }
 }
 
@@ -147,10 +147,10 @@ fn block_of(keyword: &'static Keyword) -> Option<&'static Block> {
 pub(crate) fn nothing(_: &mut Lowering<'_>, _: &Statement<'_>) {}
 
 /// Rows, one on a line:
-/// `kind needs "name" "arguments" "range" "default" "help" [=> lowering [, entry]];`
+/// `kind needs "name" "arguments" "range" "default" "help" [=> lowering [, entry [, end]]];`
 macro_rules! rows {
     ($($kind:ident $(($block:path))? $needs:literal $name:literal $arguments:literal $range:literal $default:literal
-       $help:literal $(=> $lower:path $(, $entry:path)?)?;)*) => {
+       $help:literal $(=> $lower:path $(, $entry:path $(, $end:path)?)?)?;)*) => {
         &[$($crate::keywords::Keyword {
             name: $name,
             needs: $needs,
@@ -158,7 +158,7 @@ macro_rules! rows {
             range: $range,
             default: $default,
             help: $help,
-            shape: $crate::keywords::shape!($kind $(($block))? $($(, $entry)?)?),
+            shape: $crate::keywords::shape!($kind $(($block))? $($(, $entry $(, $end)?)?)?),
             lower: $crate::keywords::lowering!($($lower)?),
         }),*]
     };
@@ -172,10 +172,13 @@ macro_rules! shape {
         $crate::keywords::Shape::Script
     };
     (values) => {
-        $crate::keywords::Shape::Values($crate::keywords::nothing)
+        $crate::keywords::Shape::Values($crate::keywords::nothing, $crate::keywords::nothing)
     };
     (values, $entry:path) => {
-        $crate::keywords::Shape::Values($entry)
+        $crate::keywords::Shape::Values($entry, $crate::keywords::nothing)
+    };
+    (values, $entry:path, $end:path) => {
+        $crate::keywords::Shape::Values($entry, $end)
     };
     (block($block:path)) => {
         $crate::keywords::Shape::Block(&$block)

@@ -39,9 +39,9 @@ static VRRP_ROWS: &[Keyword] = rows! {
 
 /// Read by the checker only.
 static CHECKER_ROWS: &[Keyword] = rows! {
-    block(super::lvs::SSL) 0 "SSL" "SSL { ... }" "" "" "Client certificate data for SSL_GET checkers";
-    values 1 "virtual_server_group" "virtual_server_group NAME { ENTRY ... }" "entries: ADDR[-RANGE or /MASK] [PORT], fwmark N [inet or inet6]" "" "Named list of addresses/marks usable as one virtual server";
-    block(super::lvs::VIRTUAL_SERVER) 1 "virtual_server" "virtual_server IP [PORT] | fwmark N | group NAME { ... }" "port 1-65535, fwmark 1-4294967295" "port 0 (needs persistence)" "Declares an IPVS service and its real servers";
+    block(super::lvs::SSL) 0 "SSL" "SSL { ... }" "" "" "Client certificate data for SSL_GET checkers" => crate::lower::lvs::tls::open;
+    values 1 "virtual_server_group" "virtual_server_group NAME { ENTRY ... }" "entries: ADDR[-RANGE or /MASK] [PORT], fwmark N [inet or inet6]" "" "Named list of addresses/marks usable as one virtual server" => crate::lower::lvs::group::open, crate::lower::lvs::group::entry, crate::lower::lvs::group::close;
+    block(super::lvs::VIRTUAL_SERVER) 1 "virtual_server" "virtual_server IP [PORT] | fwmark N | group NAME { ... }" "port 1-65535, fwmark 1-4294967295" "port 0 (needs persistence)" "Declares an IPVS service and its real servers" => crate::lower::lvs::service::open;
 };
 
 /// Read by the BFD process only.

@@ -564,7 +564,7 @@ fn fifo_path(fifo: &mut Fifo, line: Line<'_, '_>) {
     fifo.path = line.from(1).map(str::to_owned).collect();
 }
 
-fn fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Vec<String> {
+pub(crate) fn fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Vec<String> {
     let Ok(mut words) = crate::token::script_words(line.text.text) else {
         let keyword = line.word(0).unwrap_or_default();
         low.error(line, 1, "script", format!("Unbalanced quotes in {keyword}"));

@@ -5,10 +5,12 @@
 //! [`crate::resolve`]'s and the subject crates'.
 
 pub mod address;
+pub(crate) mod check;
 pub mod command;
 pub mod garp_group;
 pub mod global;
 pub mod instance;
+pub(crate) mod lvs;
 pub mod process;
 pub mod route;
 pub mod rule;
@@ -70,6 +72,8 @@ pub struct Lowering<'f> {
     pub(crate) instance_names: HashSet<String>,
     pub(crate) pacing: Option<PacingGroup>,
     pub(crate) statics: track_group::StaticDraft,
+    /// Virtual servers.
+    pub(crate) lvs: lvs::Reading,
     pub(crate) has_vrrp: bool,
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
@@ -111,6 +115,7 @@ impl<'f> Lowering<'f> {
             said: Vec::new(),
             unsaid: 0,
             statics: track_group::StaticDraft::default(),
+            lvs: lvs::Reading::default(),
             has_vrrp: false,
             global: Global::default(),
             settings,

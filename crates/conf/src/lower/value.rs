@@ -96,6 +96,10 @@ impl Lowering<'_> {
             return None;
         }
         let value = number.parse::<i64>().map_or(i64::MAX, |v| v.saturating_mul(sign));
+        if i32::try_from(value).is_err() {
+            self.number_error(line, word, "number", " outside integer range");
+            return None;
+        }
         if !(low..=high).contains(&value) {
             self.number_error(line, word, "number", &format!(" outside range [{low}, {high}]"));
             return None;
