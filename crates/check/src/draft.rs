@@ -401,29 +401,24 @@ impl Settled {
             }
             Kind::Smtp(smtp) => {
                 let helo = smtp.helo.unwrap_or_else(|| Arc::from(HELO_NAME));
-                let check = |common: &Inherited, connection: ConnectionDraft| {
-                    let connection = connection.inherit(around, timeout(common));
+                let mut hosts = smtp.hosts;
+                if hosts.is_empty() {
+                    hosts.push((Inherited::default(), connection));
+                }
+                let hosts = hosts.into_iter().map(|(own, connection)| {
+                    let common = own.within(&common);
+                    let connection = connection.inherit(around, timeout(&common));
                     let helo = Arc::clone(&helo);
                     probe(
-                        common,
+                        &common,
                         Habit::Usual,
                         Dialogue::Smtp(Box::new(Smtp { connection, helo })),
                     )
-                };
-                if smtp.hosts.is_empty() {
-                    return one(check(&common, connection));
-                }
-                let hosts = smtp.hosts.into_iter();
-                hosts
-                    .map(|(own, connection)| check(&own.within(&common), connection))
-                    .collect()
+                });
+                hosts.collect()
             }
             Kind::Dns(dns) => {
-                let dns = Dns {
-                    connection: connect(connection),
-                    record: dns.record.unwrap_or(RecordType::Soa),
-                    name: dns.name.unwrap_or_default(),
-                };
+                let dns = inherit_dns(dns, connect(connection));
                 one(probe(&common, Habit::Dns, Dialogue::Dns(Box::new(dns))))
             }
             Kind::Udp(udp) => {
@@ -434,16 +429,11 @@ impl Settled {
                 .map(|misc| probe(&common, Habit::Misc, Dialogue::Misc(misc)))
                 .into_iter()
                 .collect(),
-            Kind::File(FileDraft { file, weight }) => file
-                .map(|file| Check::File(FileCheck { file, weight }))
-                .into_iter()
-                .collect(),
+            Kind::File(file) => inherit_file(file).into_iter().collect(),
             Kind::Bfd(session) => {
                 let alpha = common.within(&around.inherited).alpha.unwrap_or(false);
-                session
-                    .map(|session| Check::Bfd(BfdCheck { session, alpha }))
-                    .into_iter()
-                    .collect()
+                let check = |session| Check::Bfd(BfdCheck { session, alpha });
+                session.map(check).into_iter().collect()
             }
         }
     }
@@ -508,6 +498,14 @@ fn inherit_http(http: HttpDraft, connection: Connection, around: &Around) -> Htt
     }
 }
 
+fn inherit_dns(dns: DnsDraft, connection: Connection) -> Dns {
+    Dns {
+        connection,
+        record: dns.record.unwrap_or(RecordType::Soa),
+        name: dns.name.unwrap_or_default(),
+    }
+}
+
 fn inherit_udp(udp: UdpDraft, connection: Connection) -> Udp {
     let pattern = udp.pattern.map(|bytes| Pattern {
         bytes,
@@ -524,6 +522,11 @@ fn inherit_udp(udp: UdpDraft, connection: Connection) -> Udp {
         payload: udp.payload,
         reply,
     }
+}
+
+fn inherit_file(file: FileDraft) -> Option<Check> {
+    let FileDraft { file, weight } = file;
+    file.map(|file| Check::File(FileCheck { file, weight }))
 }
 
 fn inherit_misc(misc: MiscDraft, around: &Around) -> Option<Misc> {

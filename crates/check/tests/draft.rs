@@ -1,4 +1,11 @@
 //! How checks inherit, and what they need.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail like tests"
+)]
 
 use check::config::{Check, Dialogue, HttpVersion, Pace, Probe, Reply, Sni, StatusCodes};
 use check::draft::{

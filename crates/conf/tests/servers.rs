@@ -1,4 +1,11 @@
 //! What a file says about virtual servers, as a model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail like tests"
+)]
 
 use check::Check;
 use check::config::{Dialogue, Probe};

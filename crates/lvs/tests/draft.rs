@@ -1,4 +1,11 @@
 //! The rules between keywords of a virtual server. The messages are those of the original, as seen by running it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers of tests fail like tests"
+)]
 
 use base::Family;
 use lvs::config::{
