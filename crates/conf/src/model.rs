@@ -1,8 +1,10 @@
 //! What a configuration means: plain values, without run state and without facts of a kernel.
 
 mod servers;
+mod track;
 
 pub use servers::{Notify, Servers, VirtualServer};
+pub use track::{InitFile, Linkbeat, LinkbeatMethod, ParameterMatch, TrackFile, TrackProcess, TrackScript, Tracking};
 
 use base::IfName;
 use std::fmt;
@@ -17,6 +19,8 @@ pub struct Model {
     pub vrrp: vrrp::config::Model,
     /// The virtual servers and their checks.
     pub servers: Servers,
+    /// What is tracked, as far as it must be run, watched, read or counted.
+    pub tracking: Tracking,
     /// There is something for the vrrp role.
     pub has_vrrp: bool,
     /// There is something for the check role.

@@ -2,6 +2,8 @@
 //!
 //! Decides how the parts are driven, in which order messages come, and that the same complaint of several views is one.
 
+mod join;
+
 use crate::Compiled;
 use crate::bundle::{Bundle, Facts, Replay};
 use crate::diagnostic::{Class, Diagnostic, Location, Note, Stage};
@@ -84,20 +86,22 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     let mut drafts: Vec<InstanceDraft> = std::mem::take(&mut low.instances).into_iter().chain(open).collect();
     low.resolve_track_groups(&mut drafts, halted.is_none_or(|stage| stage > Stage::Vrrp));
     let surroundings = Known::new(low.facts);
-    let mut instances: BTreeMap<Name, Arc<Config>> = BTreeMap::new();
-    for draft in drafts {
+    let mut configs: BTreeMap<Name, Config> = BTreeMap::new();
+    for draft in &drafts {
         let name = Name::from(draft.name.as_str());
         let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
         // Upstream's VRRP process never comes so far when a parameter is missing.
         if halted.is_none_or(|stage| stage > Stage::Vrrp) {
             for finding in finished.findings {
-                found(low, &draft, finding);
+                found(low, draft, finding);
             }
         }
         if let Some(config) = finished.config {
-            instances.insert(name, Arc::new(config));
+            configs.insert(name, config);
         }
     }
+    let joined = join::join(low, &drafts, &mut configs, halted);
+    let instances: BTreeMap<Name, Arc<Config>> = configs.into_iter().map(|(n, c)| (n, Arc::new(c))).collect();
     let dynamic = low.global.dynamic_interfaces != DynamicInterfaces::No;
     low.said.retain(|said| !(dynamic && said.unless_dynamic));
     if low.absent_interface && !dynamic && halted.is_none_or(|stage| stage > Stage::Vrrp) {
@@ -110,10 +114,13 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         has_checkers: low.has_checkers,
         has_bfd: low.has_bfd,
         servers,
+        tracking: joined.tracking,
         vrrp: vrrp::config::Model {
             settings: low.settings.clone(),
             instances,
             statics: std::mem::take(&mut low.statics.items),
+            groups: joined.groups,
+            objects: joined.objects,
         },
     }
 }
@@ -157,6 +164,8 @@ fn code(keyword: &'static str) -> &'static str {
         "version" => "instance-version",
         "strict_mode" => "instance-strict",
         "interface" => "instance-interface",
+        "vrrp_sync_group" | "group" => "sync-group",
+        "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => "tracker",
         _ => "instance",
     }
 }

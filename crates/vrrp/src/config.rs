@@ -3,11 +3,15 @@
 //! A [`Config`] that exists is valid: the only way to make one is [`crate::draft::Draft::finish`], which turns
 //! what a file said into what a router does and reports every change it made on the way.
 
+mod group;
 pub mod route;
 pub mod rule;
+mod track;
 
+pub use group::Group;
 pub use route::Route;
 pub use rule::Rule;
+pub use track::{Delays, Objects, Process, Script, Tracked, Tracker, Weight};
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -56,6 +60,10 @@ pub struct Model {
     pub instances: BTreeMap<Name, Arc<Config>>,
     /// What is there whoever is master.
     pub statics: Statics,
+    /// The sync groups by name.
+    pub groups: BTreeMap<Name, Arc<Group>>,
+    /// What the instances track.
+    pub objects: Objects,
 }
 
 /// Addresses, routes and rules that are there from start to stop: `static_ipaddress`, `static_routes`, `static_rules`.
@@ -421,4 +429,10 @@ pub struct Config {
     pub owner_ignore_adverts: bool,
     /// `kernel_rx_buf_size`, bytes.
     pub receive_buffer: Option<u32>,
+    /// The sync group it is a member of.
+    pub group: Option<Name>,
+    /// What it tracks, its group's trackers included; no object twice.
+    pub trackers: Vec<Tracker>,
+    /// `notify_priority_changes`: the outside is told of every change of the effective priority.
+    pub notify_priority_changes: bool,
 }

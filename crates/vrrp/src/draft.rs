@@ -5,11 +5,14 @@
 //! every correction and refusal is a [`Finding`] that names the keyword it is about, so that `conf` can say where.
 
 mod finish;
+mod join;
 
 use crate::config::{
-    AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, UnicastChecksum, Version, VirtualAddress, Vrid,
-    Wanted,
+    AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version, VirtualAddress,
+    Vrid, Wanted,
 };
+pub use join::{About, GroupDraft, Joined, Remark, join};
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Family, IfName, Prefix};
@@ -45,6 +48,8 @@ pub struct Defaults {
     pub checksum_as_v2: bool,
     /// `vrrp_rx_bufs_policy`.
     pub receive_buffer: Option<ReceiveBuffer>,
+    /// `vrrp_notify_priority_changes`.
+    pub notify_priority_changes: bool,
 }
 
 impl Default for Defaults {
@@ -65,6 +70,7 @@ impl Default for Defaults {
             owner_ignore_adverts: false,
             checksum_as_v2: false,
             receive_buffer: None,
+            notify_priority_changes: false,
         }
     }
 }
@@ -219,6 +225,10 @@ pub struct Draft {
     pub owner_ignore_adverts: Option<bool>,
     /// `kernel_rx_buf_size`.
     pub receive_buffer: Option<u32>,
+    /// `track_*`, in the order of the file.
+    pub trackers: Vec<Tracker>,
+    /// `notify_priority_changes`.
+    pub notify_priority_changes: Option<bool>,
 }
 
 /// Text that is never printed.

@@ -77,7 +77,7 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     script 1 "notify_fifo_script" "notify_fifo_script COMMAND [USER [GROUP]]" "needs notify_fifo" "none" "Process reading that FIFO; FIFO name appended as last argument" => crate::lower::global::notify_fifo_script;
     line 1 "vrrp_notify_fifo" "vrrp_notify_fifo PATH [USER [GROUP]]" "" "none" "FIFO for VRRP events only" => crate::lower::global::vrrp_notify_fifo;
     script 1 "vrrp_notify_fifo_script" "vrrp_notify_fifo_script COMMAND [USER [GROUP]]" "" "none" "Reader of the VRRP FIFO" => crate::lower::global::vrrp_notify_fifo_script;
-    line 0 "vrrp_notify_priority_changes" "vrrp_notify_priority_changes [BOOL]" "" "off" "Default: write MASTER_PRIORITY/BACKUP_PRIORITY lines";
+    line 0 "vrrp_notify_priority_changes" "vrrp_notify_priority_changes [BOOL]" "" "off" "Default: write MASTER_PRIORITY/BACKUP_PRIORITY lines" => crate::lower::global::notify_priority_changes;
     line 0 "fifo_write_vrrp_states_on_reload" "fifo_write_vrrp_states_on_reload" "" "off" "Write current VRRP states to the FIFOs after a reload even if unchanged";
     line 1 "lvs_notify_fifo" "lvs_notify_fifo PATH [USER [GROUP]]" "" "none" "FIFO for LVS events only" => crate::lower::lvs::settings::notify_fifo;
     script 1 "lvs_notify_fifo_script" "lvs_notify_fifo_script COMMAND [USER [GROUP]]" "" "none" "Reader of the LVS FIFO" => crate::lower::lvs::settings::notify_fifo_script;

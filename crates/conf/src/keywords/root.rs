@@ -10,7 +10,7 @@ const BFD: &[Stage] = &[Stage::Bfd];
 
 /// Read by the parent.
 static PARENT_ROWS: &[Keyword] = rows! {
-    line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Monitor link state of every tracked interface by polling (MII, then ETHTOOL, then plain ioctl flags) once a second instead of netlink; build option \"linkbeat\"";
+    line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Monitor link state of every tracked interface by polling (MII, then ETHTOOL, then plain ioctl flags) once a second instead of netlink; build option \"linkbeat\"" => crate::lower::track::linkbeat_use_polling;
     line 1 "net_namespace" "net_namespace NAME" "existing entry in /run/netns" "none" "Whole daemon joins the named network namespace before starting; implies use_pid_dir; command line -s overrides; cannot change at reload" => crate::lower::global::net_namespace;
     line 0 "net_namespace_ipvs" "net_namespace_ipvs [NAME]" "NAME omitted = the default namespace of pid 1" "same namespace as the daemon" "IPVS netlink sockets are opened inside this namespace; cannot change at reload";
     line 0 "namespace_with_ipsets" "namespace_with_ipsets" "" "off" "Permit ipsets with net_namespace on kernels older than 3.13";
@@ -22,19 +22,19 @@ static PARENT_ROWS: &[Keyword] = rows! {
 
 /// Read by the VRRP process only.
 static VRRP_ROWS: &[Keyword] = rows! {
-    block(super::track::TRACK_GROUP) 1 "track_group" "track_group NAME { group { ... } }" "unique NAME" "" "Named set of VRRP instances used by static addresses/routes/rules" => crate::lower::track_group::open;
+    block(super::track::TRACK_GROUP) 0 "track_group" "track_group NAME { group { ... } }" "unique NAME" "" "Named set of VRRP instances used by static addresses/routes/rules" => crate::lower::track_group::open;
     values 0 "static_ipaddress" "static_ipaddress { ADDRESS-LINE ... }" "see config-language.md address grammar" "" "Addresses configured at start and kept until stop (removed at reload if dropped from config)" => crate::lower::address::static_block, crate::lower::address::static_entry;
     values 0 "static_routes" "static_routes { ROUTE-LINE ... }" "see config-language.md route grammar" "" "Routes installed permanently" => crate::lower::route::static_block, crate::lower::route::static_entry;
     values 0 "static_rules" "static_rules { RULE-LINE ... }" "see config-language.md rule grammar" "" "Policy rules installed permanently" => crate::lower::rule::static_block, crate::lower::rule::static_entry;
-    block(super::vrrp::VRRP_SYNC_GROUP) 1 "vrrp_sync_group" "vrrp_sync_group NAME { ... }" "unique NAME" "" "Group of VRRP instances that change state together";
+    block(super::vrrp::VRRP_SYNC_GROUP) 0 "vrrp_sync_group" "vrrp_sync_group NAME { ... }" "unique NAME" "" "Group of VRRP instances that change state together" => crate::lower::tracker::open_group;
     block(super::vrrp::GARP_GROUP) 0 "garp_group" "garp_group { ... }" "" "" "Rate limit shared by a set of interfaces for gratuitous ARP/NA" => crate::lower::garp_group::open_garp_group;
-    values 0 "linkbeat_interfaces" "linkbeat_interfaces { IFNAME [MII|ETHTOOL|IOCTL] ... }" "" "none" "Poll link state only for the listed interfaces, optionally forcing the method";
+    values 0 "linkbeat_interfaces" "linkbeat_interfaces { IFNAME [MII|ETHTOOL|IOCTL] ... }" "" "none" "Poll link state only for the listed interfaces, optionally forcing the method" => crate::lower::track::open_linkbeat, crate::lower::track::linkbeat;
     block(super::vrrp::VRRP_INSTANCE) 0 "vrrp_instance" "vrrp_instance NAME { ... }" "unique NAME" "" "Declares one virtual router" => crate::lower::instance::open;
-    block(super::track::VRRP_SCRIPT) 1 "vrrp_script" "vrrp_script NAME { ... }" "unique NAME" "" "Declares a script usable by track_script; unused scripts are dropped with a warning";
-    block(super::track::VRRP_TRACK_PROCESS) 1 "vrrp_track_process" "vrrp_track_process NAME { ... }" "unique NAME" "" "Declares a process tracker fed by the kernel proc connector";
-    values 0 "interface_up_down_delays" "interface_up_down_delays { IFNAME DOWN [UP] ... }" "each 0-255 seconds, microsecond resolution" "none; omitted UP = 0 in code (man page says equal to DOWN)" "Debounce of interface down/up events for VRRP";
-    block(super::track::TRACK_FILE) 1 "track_file" "track_file NAME { ... }" "unique NAME" "" "Declares a tracked file (VRRP and FILE_CHECK)";
-    block(super::track::VRRP_TRACK_FILE) 1 "vrrp_track_file" "vrrp_track_file NAME { ... }" "" "" "Old name of track_file (deprecated after 2.0.20); now track_file";
+    block(super::track::VRRP_SCRIPT) 1 "vrrp_script" "vrrp_script NAME { ... }" "unique NAME" "" "Declares a script usable by track_script; unused scripts are dropped with a warning" => crate::lower::track::open_script;
+    block(super::track::VRRP_TRACK_PROCESS) 1 "vrrp_track_process" "vrrp_track_process NAME { ... }" "unique NAME" "" "Declares a process tracker fed by the kernel proc connector" => crate::lower::track::open_process;
+    values 0 "interface_up_down_delays" "interface_up_down_delays { IFNAME DOWN [UP] ... }" "each 0-255 seconds, microsecond resolution" "none; omitted UP = 0 in code (man page says equal to DOWN)" "Debounce of interface down/up events for VRRP" => crate::lower::track::open_delays, crate::lower::track::delays;
+    block(super::track::TRACK_FILE) 1 "track_file" "track_file NAME { ... }" "unique NAME" "" "Declares a tracked file (VRRP and FILE_CHECK)" => crate::lower::track::open_file;
+    block(super::track::VRRP_TRACK_FILE) 1 "vrrp_track_file" "vrrp_track_file NAME { ... }" "" "" "Old name of track_file (deprecated after 2.0.20); now track_file" => crate::lower::track::open_file;
 };
 
 /// Read by the checker only.

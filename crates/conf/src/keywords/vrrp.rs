@@ -4,28 +4,28 @@ use super::{Block, Keyword, rows};
 
 /// The rows of `vrrp_sync_group`.
 static VRRP_SYNC_GROUP_ROWS: &[Keyword] = rows! {
-    values 0 "group" "group { INSTANCE ... }" "2 or more useful; 1 gives a warning" "required" "Member instances";
-    values 0 "track_interface" "track_interface { IF [weight N [reverse]] ... }" "-253..253" "weight 0" "Tracked by all members; non-zero weights need sync_group_tracking_weight";
-    values 0 "track_script" "track_script { NAME [weight N [reverse]] ... }" "-253..253" "script weight" "as above";
-    values 0 "track_file" "track_file { NAME [weight N [reverse]] ... }" "-254..254" "file weight" "as above";
-    values 0 "track_process" "track_process { NAME [weight N [reverse]] ... }" "-254..254" "process weight" "as above";
-    values 0 "track_bfd" "track_bfd { NAME [weight N [reverse]] ... }" "-253..253" "bfd weight" "as above";
+    values 0 "group" "group { INSTANCE ... }" "2 or more useful; 1 gives a warning" "required" "Member instances" => crate::lower::tracker::open_members, crate::lower::tracker::members;
+    values 0 "track_interface" "track_interface { IF [weight N [reverse]] ... }" "-253..253" "weight 0" "Tracked by all members; non-zero weights need sync_group_tracking_weight" => crate::lower::tracker::open_interfaces, crate::lower::tracker::interface;
+    values 0 "track_script" "track_script { NAME [weight N [reverse]] ... }" "-253..253" "script weight" "as above" => crate::lower::tracker::open_scripts, crate::lower::tracker::script;
+    values 0 "track_file" "track_file { NAME [weight N [reverse]] ... }" "-254..254" "file weight" "as above" => crate::lower::tracker::open_files, crate::lower::tracker::file;
+    values 0 "track_process" "track_process { NAME [weight N [reverse]] ... }" "-254..254" "process weight" "as above" => crate::lower::tracker::open_processes, crate::lower::tracker::process;
+    values 0 "track_bfd" "track_bfd { NAME [weight N [reverse]] ... }" "-253..253" "bfd weight" "as above" => crate::lower::tracker::open_sessions, crate::lower::tracker::session;
     script 1 "notify_backup" "notify_backup COMMAND [USER [GROUP]]" "" "none" "Run when the group enters BACKUP";
     script 1 "notify_master" "notify_master COMMAND [USER [GROUP]]" "" "none" "Run when the group enters MASTER";
     script 1 "notify_fault" "notify_fault COMMAND [USER [GROUP]]" "" "none" "Run when the group enters FAULT";
     script 1 "notify_stop" "notify_stop COMMAND [USER [GROUP]]" "" "none" "Run at daemon stop";
     script 1 "notify" "notify COMMAND [USER [GROUP]]" "" "none" "Run on every change with four arguments appended (GROUP name state 0)";
-    line 0 "smtp_alert" "smtp_alert [BOOL]" "" "smtp_alert_vrrp, else smtp_alert, else off" "Mail on state change";
-    line 0 "global_tracking" "global_tracking" "" "off" "Deprecated keyword; now sync_group_tracking_weight";
-    line 0 "sync_group_tracking_weight" "sync_group_tracking_weight" "" "off" "Allow weighted trackers inside the group";
-    line 0 "notify_priority_changes" "notify_priority_changes [BOOL]" "" "vrrp_notify_priority_changes" "Default for members to write priority changes to FIFOs";
+    line 0 "smtp_alert" "smtp_alert [BOOL]" "" "smtp_alert_vrrp, else smtp_alert, else off" "Mail on state change" => crate::lower::tracker::group_smtp_alert;
+    line 0 "global_tracking" "global_tracking" "" "off" "Deprecated keyword; now sync_group_tracking_weight" => crate::lower::tracker::global_tracking;
+    line 0 "sync_group_tracking_weight" "sync_group_tracking_weight" "" "off" "Allow weighted trackers inside the group" => crate::lower::tracker::tracking_weight;
+    line 0 "notify_priority_changes" "notify_priority_changes [BOOL]" "" "vrrp_notify_priority_changes" "Default for members to write priority changes to FIFOs" => crate::lower::tracker::group_notify_priority_changes;
 };
 
 /// `vrrp_sync_group`.
 pub static VRRP_SYNC_GROUP: Block = Block {
     name: "vrrp_sync_group",
     tables: &[VRRP_SYNC_GROUP_ROWS],
-    close: super::nothing,
+    close: crate::lower::tracker::close_group,
 };
 
 /// The rows of `garp_group`.
@@ -58,11 +58,11 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     line 1 "interface" "interface IFNAME" "must exist unless dynamic_interfaces" "none; required unless unicast with unicast_src_ip" "Interface for adverts and default for VIPs" => crate::lower::instance::interface;
     line 1 "vrf" "vrf NAME" "interface of type VRF" "none" "VRF in which sockets are opened when no interface is configured";
     line 0 "dont_track_primary" "dont_track_primary" "" "off" "Ignore faults of the instance interface" => crate::lower::instance::dont_track_primary;
-    values 0 "track_interface" "track_interface { IF [weight N [reverse]] ... }" "-253..253 (254 and -254 reduced with message)" "weight 0" "Interfaces that influence state/priority";
-    values 0 "track_script" "track_script { NAME [weight N [reverse|noreverse]] ... }" "-253..253" "script weight" "Scripts that influence state/priority";
-    values 0 "track_file" "track_file { NAME [weight N [reverse|noreverse]] ... }" "-254..254" "file weight" "Files that influence state/priority";
-    values 0 "track_process" "track_process { NAME [weight N [reverse]] ... }" "-254..254" "process weight" "Process trackers that influence state/priority";
-    values 0 "track_bfd" "track_bfd { NAME [weight N [reverse]] ... }" "-253..253" "bfd weight" "BFD sessions that influence state/priority";
+    values 0 "track_interface" "track_interface { IF [weight N [reverse]] ... }" "-253..253 (254 and -254 reduced with message)" "weight 0" "Interfaces that influence state/priority" => crate::lower::tracker::open_interfaces, crate::lower::tracker::interface;
+    values 0 "track_script" "track_script { NAME [weight N [reverse|noreverse]] ... }" "-253..253" "script weight" "Scripts that influence state/priority" => crate::lower::tracker::open_scripts, crate::lower::tracker::script;
+    values 0 "track_file" "track_file { NAME [weight N [reverse|noreverse]] ... }" "-254..254" "file weight" "Files that influence state/priority" => crate::lower::tracker::open_files, crate::lower::tracker::file;
+    values 0 "track_process" "track_process { NAME [weight N [reverse]] ... }" "-254..254" "process weight" "Process trackers that influence state/priority" => crate::lower::tracker::open_processes, crate::lower::tracker::process;
+    values 0 "track_bfd" "track_bfd { NAME [weight N [reverse]] ... }" "-253..253" "bfd weight" "BFD sessions that influence state/priority" => crate::lower::tracker::open_sessions, crate::lower::tracker::session;
     line 1 "mcast_src_ip" "mcast_src_ip ADDR" "same family" "primary address of interface (link-local for IPv6)" "Source of multicast adverts" => crate::lower::instance::mcast_src_ip;
     line 1 "unicast_src_ip" "unicast_src_ip ADDR" "same family" "primary address of interface" "Source of unicast adverts" => crate::lower::instance::unicast_src_ip;
     line 1 "mcast_dst_ip" "mcast_dst_ip ADDR" "multicast, same family" "global multicast group" "Destination of multicast adverts" => crate::lower::instance::mcast_dst_ip;
@@ -76,7 +76,7 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     values 0 "virtual_ipaddress_excluded" "virtual_ipaddress_excluded { ADDRESS-LINE ... }" "either family" "none" "VIPs not carried in adverts" => crate::lower::instance::virtual_ipaddress_excluded, crate::lower::address::excluded_entry;
     line 0 "no_virtual_ipaddress" "no_virtual_ipaddress" "not in strict mode" "off" "Allow an instance without VIPs" => crate::lower::instance::no_virtual_ipaddress;
     line 0 "promote_secondaries" "promote_secondaries" "" "off" "Set the interface sysctl while VIPs are present" => crate::lower::instance::promote_secondaries;
-    line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Deprecated per instance setting; now linkbeat_interfaces";
+    line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Deprecated per instance setting; now linkbeat_interfaces" => crate::lower::tracker::linkbeat_use_polling;
     line 0 "v3_checksum_as_v2" "v3_checksum_as_v2 [BOOL]" "IPv4 v3 only" "global v3_checksum_as_v2" "Exclude the pseudo header from the checksum" => crate::lower::instance::v3_checksum_as_v2;
     values 0 "virtual_routes" "virtual_routes { ROUTE-LINE ... }" "see route grammar" "none" "Routes present while MASTER" => crate::lower::route::virtual_block, crate::lower::route::virtual_entry;
     values 0 "virtual_rules" "virtual_rules { RULE-LINE ... }" "see rule grammar" "none" "Rules present while MASTER" => crate::lower::rule::virtual_block, crate::lower::rule::virtual_entry;
@@ -96,7 +96,7 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     script 1 "notify" "notify COMMAND [USER [GROUP]]" "" "none" "Run on every change with four arguments appended (INSTANCE name state priority)";
     script 1 "notify_master_rx_lower_pri" "notify_master_rx_lower_pri COMMAND [USER [GROUP]]" "" "none" "Run when a lower priority advert arrives while MASTER";
     line 0 "smtp_alert" "smtp_alert [BOOL]" "" "smtp_alert_vrrp, else smtp_alert, else off" "Mail on state change";
-    line 0 "notify_priority_changes" "notify_priority_changes [BOOL]" "" "sync group or vrrp_notify_priority_changes" "Write priority changes to FIFOs";
+    line 0 "notify_priority_changes" "notify_priority_changes [BOOL]" "" "sync group or vrrp_notify_priority_changes" "Write priority changes to FIFOs" => crate::lower::tracker::notify_priority_changes;
     line 1 "lvs_sync_daemon_interface" "lvs_sync_daemon_interface IFNAME" "" "none" "Deprecated after 1.2.19; now global_defs lvs_sync_daemon";
     line 1 "garp_master_delay" "garp_master_delay SECS" "0-4294" "vrrp_garp_master_delay" "Delay of second ARP/NA burst" => crate::lower::instance::garp_master_delay;
     line 1 "garp_master_refresh" "garp_master_refresh SECS" "0-4294967295" "vrrp_garp_master_refresh" "Refresh period" => crate::lower::instance::garp_master_refresh;

@@ -66,6 +66,7 @@ switches! {
     higher_prio_send_advert |low, v| low.defaults.higher_prio_send_advert = v;
     skip_check_adv_addr |low, v| low.defaults.skip_check_adv_addr = v;
     owner_ignore_adverts |low, v| low.defaults.owner_ignore_adverts = v;
+    notify_priority_changes |low, v| low.defaults.notify_priority_changes = v;
     data_use_instance |low, v| low.global.data_use_instance = v;
     min_garp |low, v| minimum(low, v);
     netlink_command_force |low, v| force(&mut low.global.netlink_command_buffer, v);

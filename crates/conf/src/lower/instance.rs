@@ -78,7 +78,7 @@ pub(crate) fn close(low: &mut Lowering<'_>, _: Line<'_, '_>) {
 
 impl Lowering<'_> {
     /// The draft that is being filled; remembers where `keyword` stands.
-    fn draft(&mut self, line: Line<'_, '_>, keyword: &'static str) -> Option<&mut Draft> {
+    pub(crate) fn draft(&mut self, line: Line<'_, '_>, keyword: &'static str) -> Option<&mut Draft> {
         let mark = line.mark(line.words.len().saturating_sub(1).min(1));
         let instance = self.current()?;
         instance.marks.push((keyword, mark));

@@ -14,7 +14,9 @@ pub(crate) mod lvs;
 pub mod process;
 pub mod route;
 pub mod rule;
+pub mod track;
 pub mod track_group;
+pub mod tracker;
 pub mod value;
 mod words;
 
@@ -28,7 +30,7 @@ use base::IfName;
 use instance::{InstanceDraft, Named};
 use std::collections::{BTreeSet, HashSet};
 use vrrp::config::{PacingGroup, Settings};
-use vrrp::draft::{AnnouncingDraft, Defaults};
+use vrrp::draft::Defaults;
 
 /// Something said, before its place is looked up.
 #[derive(Clone, Debug)]
@@ -74,6 +76,9 @@ pub struct Lowering<'f> {
     pub(crate) statics: track_group::StaticDraft,
     /// Virtual servers.
     pub(crate) lvs: lvs::Reading,
+    pub(crate) group: Option<tracker::GroupBlock>,
+    pub(crate) groups: Vec<tracker::GroupBlock>,
+    pub(crate) tracking: track::Tracking,
     pub(crate) has_vrrp: bool,
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
@@ -88,21 +93,7 @@ impl<'f> Lowering<'f> {
     /// Nothing read yet.
     pub(crate) fn new(facts: &'f Facts) -> Lowering<'f> {
         let settings = Settings::default();
-        let defaults = Defaults {
-            version: None,
-            strict: false,
-            group4: settings.group4,
-            group6: settings.group6,
-            announcing: AnnouncingDraft::default(),
-            down_adverts: None,
-            check_unicast_source: false,
-            skip_check_adv_addr: false,
-            lower_prio_no_advert: false,
-            higher_prio_send_advert: false,
-            owner_ignore_adverts: false,
-            checksum_as_v2: false,
-            receive_buffer: None,
-        };
+        let defaults = Defaults::default();
         let names = |facts: &'f Facts| {
             facts
                 .interfaces
@@ -125,6 +116,9 @@ impl<'f> Lowering<'f> {
             instances: Vec::new(),
             instance_names: HashSet::new(),
             pacing: None,
+            group: None,
+            groups: Vec::new(),
+            tracking: track::Tracking::default(),
             has_checkers: false,
             has_bfd: false,
             later: BTreeSet::new(),
@@ -212,7 +206,10 @@ impl<'f> Lowering<'f> {
     pub(crate) fn not_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
         match keyword {
             "virtual_server" | "virtual_server_group" => self.has_checkers = true,
-            "bfd_instance" => self.has_bfd = true,
+            "bfd_instance" => {
+                self.has_bfd = true;
+                self.declare_session(line.word(1).unwrap_or_default(), vrrp::config::Weight::FAULT);
+            }
             _ => {}
         }
         if self.later.insert(keyword) {
@@ -277,20 +274,38 @@ impl<'f> Lowering<'f> {
             );
             return None;
         };
-        if !self.knows_interface(text) {
-            let message = format!("WARNING - interface {text} for {whose} doesn't exist");
-            self.say(line, word, Class::Warning, "interface-missing", message);
-            let names = self.interfaces.iter().flatten().copied();
-            let near = crate::suggest::nearest(text, names).map(|near| format!("did you mean `{near}`?"));
-            let hint =
-                near.unwrap_or_else(|| "`dynamic_interfaces` in global_defs allows interfaces that come later".into());
-            self.hint(vec![hint]);
-            if let Some(said) = self.said.last_mut() {
-                said.unless_dynamic = true;
-            }
-            self.absent_interface = true;
-        }
+        let missing = format!("WARNING - interface {text} for {whose} doesn't exist");
+        self.absent_interface |= !self.require_interface(line, word, Class::Warning, missing);
         Some(name)
+    }
+
+    /// The interface a line begins with, if it exists or may come; else `missing` is said.
+    pub(crate) fn existing_interface(&mut self, line: &Statement<'_>, missing: &str) -> Option<IfName> {
+        let Ok(name) = line.word(0)?.parse::<IfName>() else {
+            self.error(line, 0, "interface-name", missing.to_owned());
+            return None;
+        };
+        let exists = self.require_interface(line, 0, Class::Error, missing.to_owned());
+        let dynamic = self.global.dynamic_interfaces != crate::model::DynamicInterfaces::No;
+        (exists || dynamic).then_some(name)
+    }
+
+    /// Whether an interface exists; else that has been said.
+    fn require_interface(&mut self, line: &Statement<'_>, word: usize, class: Class, missing: String) -> bool {
+        let text = line.word(word).unwrap_or_default();
+        if self.knows_interface(text) {
+            return true;
+        }
+        self.say(line, word, class, "interface-missing", missing);
+        let names = self.interfaces.iter().flatten().copied();
+        let near = crate::suggest::nearest(text, names).map(|near| format!("did you mean `{near}`?"));
+        let hint =
+            near.unwrap_or_else(|| "`dynamic_interfaces` in global_defs allows interfaces that come later".into());
+        self.hint(vec![hint]);
+        if let Some(said) = self.said.last_mut() {
+            said.unless_dynamic = true;
+        }
+        false
     }
 
     /// Whether there is an interface of this name, as far as is known.

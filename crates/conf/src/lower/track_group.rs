@@ -39,8 +39,7 @@ impl StaticDraft {
 
 /// `track_group NAME {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let Some(name) = line.word(1) else { return };
-    if name == "{" {
+    let Some(name) = line.word(1) else {
         low.error(
             line,
             0,
@@ -48,7 +47,7 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
             "track_group must have a name - skipping".to_owned(),
         );
         return low.refuse_block();
-    }
+    };
     if low.statics.groups.contains_key(name) {
         low.error(line, 1, "track-group", format!("track_group {name} already defined"));
         return low.refuse_block();

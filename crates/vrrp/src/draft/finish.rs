@@ -120,6 +120,11 @@ impl Finisher<'_> {
             higher_prio_send_advert,
             owner_ignore_adverts: self.owner_ignore_adverts(&draft, role.priority),
             receive_buffer: draft.receive_buffer,
+            group: None,
+            trackers: draft.trackers,
+            notify_priority_changes: draft
+                .notify_priority_changes
+                .unwrap_or(self.defaults.notify_priority_changes),
         })
     }
 
