@@ -21,6 +21,8 @@ pub struct Model {
     pub servers: Servers,
     /// What is tracked, as far as it must be run, watched, read or counted.
     pub tracking: Tracking,
+    /// The BFD sessions.
+    pub bfd: bfd::config::Model,
     /// There is something for the vrrp role.
     pub has_vrrp: bool,
     /// There is something for the check role.

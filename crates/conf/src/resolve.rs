@@ -75,6 +75,7 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
 
 /// Finishes what the file left as drafts.
 fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
+    crate::lower::bfd::finish(low, halted);
     low.stage = Stage::Checker;
     let servers = low.finish_servers(halted.is_some_and(|stage| stage <= Stage::Checker));
     low.stage = Stage::Vrrp;
@@ -115,6 +116,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         has_bfd: low.has_bfd,
         servers,
         tracking: joined.tracking,
+        bfd: std::mem::take(&mut low.bfd.model),
         vrrp: vrrp::config::Model {
             settings: low.settings.clone(),
             instances,

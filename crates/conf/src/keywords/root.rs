@@ -6,7 +6,7 @@ use crate::diagnostic::Stage;
 const PARENT: &[Stage] = &[Stage::Parent];
 const CHECKER: &[Stage] = &[Stage::Checker];
 const VRRP: &[Stage] = &[Stage::Vrrp];
-const BFD: &[Stage] = &[Stage::Bfd];
+const BFD: &[Stage] = &[Stage::Checker, Stage::Vrrp, Stage::Bfd];
 
 /// Read by the parent.
 static PARENT_ROWS: &[Keyword] = rows! {
@@ -44,9 +44,9 @@ static CHECKER_ROWS: &[Keyword] = rows! {
     block(super::lvs::VIRTUAL_SERVER) 1 "virtual_server" "virtual_server IP [PORT] | fwmark N | group NAME { ... }" "port 1-65535, fwmark 1-4294967295" "port 0 (needs persistence)" "Declares an IPVS service and its real servers" => crate::lower::lvs::service::open;
 };
 
-/// Read by the BFD process only.
+/// Read by all processes but the parent.
 static BFD_ROWS: &[Keyword] = rows! {
-    block(super::bfd::BFD_INSTANCE) 1 "bfd_instance" "bfd_instance NAME { ... }" "NAME max 31 characters, unique" "" "Declares a BFD session; build option \"bfd\"";
+    block(super::bfd::BFD_INSTANCE) 1 "bfd_instance" "bfd_instance NAME { ... }" "NAME max 31 characters, unique" "" "Declares a BFD session; build option \"bfd\"" => crate::lower::bfd::open;
 };
 
 /// The tables of the root, each with the views that read it.

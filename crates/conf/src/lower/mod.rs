@@ -5,6 +5,7 @@
 //! [`crate::resolve`]'s and the subject crates'.
 
 pub mod address;
+pub mod bfd;
 pub(crate) mod check;
 pub mod command;
 pub mod garp_group;
@@ -79,6 +80,7 @@ pub struct Lowering<'f> {
     pub(crate) group: Option<tracker::GroupBlock>,
     pub(crate) groups: Vec<tracker::GroupBlock>,
     pub(crate) tracking: track::Tracking,
+    pub(crate) bfd: bfd::Sessions,
     pub(crate) has_vrrp: bool,
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
@@ -107,6 +109,7 @@ impl<'f> Lowering<'f> {
             unsaid: 0,
             statics: track_group::StaticDraft::default(),
             lvs: lvs::Reading::default(),
+            bfd: bfd::Sessions::default(),
             has_vrrp: false,
             global: Global::default(),
             settings,
@@ -206,10 +209,6 @@ impl<'f> Lowering<'f> {
     pub(crate) fn not_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
         match keyword {
             "virtual_server" | "virtual_server_group" => self.has_checkers = true,
-            "bfd_instance" => {
-                self.has_bfd = true;
-                self.declare_session(line.word(1).unwrap_or_default(), vrrp::config::Weight::FAULT);
-            }
             _ => {}
         }
         if self.later.insert(keyword) {

@@ -6,7 +6,9 @@ use crate::tree::Statement;
 use std::time::Duration;
 
 /// Most decimals of a time in seconds: microseconds.
-const DECIMALS: usize = 6;
+const OF_SECONDS: usize = 6;
+/// Most decimals of a time in milliseconds: microseconds.
+const OF_MILLISECONDS: usize = 3;
 
 /// A word that is true or false, in upstream's spelling.
 pub(crate) fn boolean(word: &str) -> Option<bool> {
@@ -109,6 +111,15 @@ impl Lowering<'_> {
 
     /// A time in seconds with a fraction, between two limits in microseconds.
     pub(crate) fn seconds(&mut self, line: &Statement<'_>, word: usize, low: u64, high: u64) -> Option<Duration> {
+        self.time(line, word, OF_SECONDS, low, high)
+    }
+
+    /// A time in milliseconds with a fraction, between two limits in microseconds.
+    pub(crate) fn milliseconds(&mut self, line: &Statement<'_>, word: usize, low: u64, high: u64) -> Option<Duration> {
+        self.time(line, word, OF_MILLISECONDS, low, high)
+    }
+
+    fn time(&mut self, line: &Statement<'_>, word: usize, decimals: usize, low: u64, high: u64) -> Option<Duration> {
         let text = line.word(word)?;
         if text.starts_with('-') {
             self.number_error(line, word, "negative number", "");
@@ -123,12 +134,12 @@ impl Lowering<'_> {
         if !rest.is_empty() && !self.junk(line, word) {
             return None;
         }
-        if fraction.len() > DECIMALS {
+        if fraction.len() > decimals {
             self.number_error(line, word, "number", " has too many decimal places");
         }
-        let micros = micros(whole, fraction);
+        let micros = micros(whole, fraction, decimals);
         if !(low..=high).contains(&micros) {
-            let (low, high) = (decimal(low), decimal(high));
+            let (low, high) = (decimal(low, decimals), decimal(high, decimals));
             self.number_error(line, word, "number", &format!(" outside range [{low}, {high}]"));
             return None;
         }
@@ -144,21 +155,27 @@ impl Lowering<'_> {
     }
 }
 
-/// Microseconds of a decimal number of seconds, rounded, saturating.
-fn micros(whole: &str, fraction: &str) -> u64 {
+/// Microseconds of a decimal number of a unit that has so many decimals of them, rounded, saturating.
+fn micros(whole: &str, fraction: &str, decimals: usize) -> u64 {
     let digit = |at: usize| u64::from(fraction.as_bytes().get(at).map_or(0, |b| b - b'0'));
-    let part = (0..DECIMALS).fold(0, |sum, at| sum * 10 + digit(at)) + u64::from(digit(DECIMALS) >= 5);
+    let part = (0..decimals).fold(0, |sum, at| sum * 10 + digit(at)) + u64::from(digit(decimals) >= 5);
     let whole: u64 = if whole.is_empty() {
         0
     } else {
         whole.parse().unwrap_or(u64::MAX)
     };
-    whole.saturating_mul(1_000_000).saturating_add(part)
+    whole.saturating_mul(unit(decimals)).saturating_add(part)
 }
 
-/// Microseconds as upstream prints limits: seconds with six decimals.
-fn decimal(micros: u64) -> String {
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+/// Microseconds of a unit that has so many decimals of them.
+fn unit(decimals: usize) -> u64 {
+    (0..decimals).fold(1, |unit, _| unit * 10)
+}
+
+/// Microseconds as upstream prints limits: a unit with all its decimals.
+fn decimal(micros: u64, decimals: usize) -> String {
+    let unit = unit(decimals);
+    format!("{}.{:0decimals$}", micros / unit, micros % unit)
 }
 
 #[cfg(test)]
@@ -167,13 +184,20 @@ mod tests {
 
     #[test]
     fn seconds_have_six_decimals_and_round_the_seventh() {
-        assert_eq!(micros("1", ""), 1_000_000);
-        assert_eq!(micros("", "5"), 500_000);
-        assert_eq!(micros("0", "0000005"), 1);
-        assert_eq!(micros("0", "0000004"), 0);
-        assert_eq!(micros("99999999999999999999", ""), u64::MAX);
-        assert_eq!(decimal(10_000), "0.010000");
-        assert_eq!(decimal(4_294_967_295), "4294.967295");
+        assert_eq!(micros("1", "", 6), 1_000_000);
+        assert_eq!(micros("", "5", 6), 500_000);
+        assert_eq!(micros("0", "0000005", 6), 1);
+        assert_eq!(micros("0", "0000004", 6), 0);
+        assert_eq!(micros("99999999999999999999", "", 6), u64::MAX);
+        assert_eq!(decimal(10_000, 6), "0.010000");
+        assert_eq!(decimal(4_294_967_295, 6), "4294.967295");
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals_and_round_the_fourth() {
+        assert_eq!(micros("1", "5678", 3), 1568);
+        assert_eq!(micros("4294967", "", 3), 4_294_967_000);
+        assert_eq!(decimal(1000, 3), "1.000");
     }
 
     #[test]

@@ -310,6 +310,12 @@ pub(crate) fn bfd_name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         low.lvs.check = None;
         return;
     };
+    if !low.bfd.checked.contains(word) {
+        let text = format!("({}) BFD_CHECK - BFD {word} not configured", low.real_name());
+        low.error(line, 1, "check-bfd", text);
+        low.lvs.check = None;
+        return;
+    }
     let taken = kind!(low, Bfd).and_then(|session| session.clone());
     if let Some(taken) = taken {
         let who = low.real_name();
