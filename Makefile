@@ -79,10 +79,11 @@ check: ## format, lints, documentation, the fence around the pure crates, tidine
 
 # What the tables of the sources say, as pages. Tests compare them with what is committed.
 .PHONY: docs
-docs: ## write the reference page and the manual page of keepalived.conf anew
+docs: ## write the pages anew that are made from tables in the sources
 	cargo build --quiet -p keepalivedctl
 	target/debug/keepalivedctl keywords --format markdown >docs/reference/keepalived.conf.md
 	target/debug/keepalivedctl keywords --format man >man/keepalived.conf.5
+	target/debug/keepalivedctl lint --rules >docs/reference/lint.md
 
 .PHONY: clean
 clean: ## remove what was built

@@ -43,8 +43,8 @@ struct Step<'a> {
 }
 
 /// A place: columns count characters from 1, and `end_column` is the one behind the last.
-#[derive(Serialize)]
-struct Place<'a> {
+#[derive(Debug, Serialize)]
+pub struct Place<'a> {
     file: &'a str,
     line: u32,
     column: usize,
@@ -93,7 +93,8 @@ fn entry<'a>(bundle: &'a Bundle, d: &'a Diagnostic) -> Entry<'a> {
     }
 }
 
-fn place<'a>(bundle: &Bundle, at: &'a Location) -> Place<'a> {
+/// A location in columns.
+pub fn place<'a>(bundle: &Bundle, at: &'a Location) -> Place<'a> {
     let text = bundle.text(at.source).unwrap_or_default();
     let start = text.get(..at.span.start).unwrap_or_default();
     let column = 1 + start.chars().rev().take_while(|c| *c != '\n').count();

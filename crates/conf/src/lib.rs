@@ -20,6 +20,7 @@ pub mod limits;
 pub mod lower;
 pub mod model;
 pub mod names;
+pub mod outline;
 pub mod pattern;
 pub mod render;
 pub mod resolve;

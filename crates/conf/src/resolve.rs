@@ -236,7 +236,7 @@ fn diagnostics(low: Lowering<'_>, halted: Option<Stage>, sources: &Sources) -> V
     all
 }
 
-fn location(mark: Mark, sources: &Sources) -> Option<Location> {
+pub(crate) fn location(mark: Mark, sources: &Sources) -> Option<Location> {
     let inclusion = sources.inclusion(mark.inclusion)?;
     Some(Location {
         source: inclusion.file,

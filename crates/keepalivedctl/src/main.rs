@@ -5,10 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod explain;
+mod lint;
 mod reference;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 /// Tools for whoever runs keepalived.
@@ -26,6 +27,24 @@ enum Command {
         /// As what
         #[arg(long, value_enum, default_value_t = KeywordsFormat::Tsv)]
         format: KeywordsFormat,
+    },
+    /// Look for what is allowed and probably not meant
+    ///
+    /// With several files, each of another node, also compares the nodes and says who becomes master and after which
+    /// failure the addresses move. Ends with 0 if nothing was found, 1 if something was, 2 if a file cannot be read.
+    Lint {
+        /// The configuration of each node
+        #[arg(required_unless_present = "rules")]
+        files: Vec<String>,
+        /// What `@` lines ask for: one for all files, or one for each in their order; default the name of this machine
+        #[arg(short = 'i', long)]
+        config_id: Vec<String>,
+        /// As what
+        #[arg(long, value_enum, default_value_t = LintFormat::Text)]
+        format: LintFormat,
+        /// Print what is looked for, and why
+        #[arg(long, conflicts_with = "files")]
+        rules: bool,
     },
     /// Say what a keyword is, in every block that has it
     Explain {
@@ -45,6 +64,18 @@ enum KeywordsFormat {
     Man,
 }
 
+/// What findings are printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LintFormat {
+    /// With the lines, for people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Nothing could be read, or nothing could be said.
+const FAILED: u8 = 2;
+
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Keywords { format } => tell(&match format {
@@ -52,6 +83,25 @@ fn main() -> ExitCode {
             KeywordsFormat::Markdown => reference::markdown(),
             KeywordsFormat::Man => reference::man(),
         }),
+        Command::Lint { rules: true, .. } => tell(&lint::rules()),
+        Command::Lint {
+            files,
+            config_id,
+            format,
+            rules: false,
+        } => {
+            let color = io::stdout().is_terminal();
+            match lint::lint(&files, &config_id, format == LintFormat::Json, color) {
+                Ok(answer) => {
+                    let told = tell(&answer.text);
+                    if answer.findings { ExitCode::from(1) } else { told }
+                }
+                Err(text) => {
+                    eprintln!("{text}");
+                    ExitCode::from(FAILED)
+                }
+            }
+        }
         Command::Explain { keyword } => match explain::explain(&keyword) {
             Ok(text) => tell(&text),
             Err(text) => {
@@ -70,7 +120,7 @@ fn tell(text: &str) -> ExitCode {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cannot write: {error}");
-            ExitCode::from(2)
+            ExitCode::from(FAILED)
         }
     }
 }
