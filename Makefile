@@ -85,6 +85,16 @@ docs: ## write the pages anew that are made from tables in the sources
 	target/debug/keepalivedctl keywords --format man >man/keepalived.conf.5
 	target/debug/keepalivedctl lint --rules >docs/reference/lint.md
 
+# The seeds are also replayed by a test. What is found is kept in fuzz/artifacts.
+TARGET ?= conf
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: ## any bytes through the reader of configurations: make fuzz TARGET=conf SECONDS=600
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@mkdir -p fuzz/found/$(TARGET)
+	cargo fuzz run -s none --fuzz-dir fuzz $(TARGET) fuzz/found/$(TARGET) fuzz/corpus/$(TARGET) -- \
+	    -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=256 -max_len=8192
+
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean

@@ -423,6 +423,32 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_page_has_every_option_as_the_table_spells_it_and_no_other() {
+        let page = include_str!("../../../../man/keepalived.8");
+        let heads: Vec<String> = page
+            .lines()
+            .filter(|line| line.starts_with("\\fB\\-"))
+            .map(|line| {
+                let plain = ["\\fB", "\\fI", "\\fR", "\\"];
+                plain.iter().fold(line.to_owned(), |line, sign| line.replace(sign, ""))
+            })
+            .collect();
+        let shown = |spec: &&Spec| !spec.hidden;
+        for (spec, head) in TABLE.iter().filter(shown).zip(&heads) {
+            let short = spec.short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
+            let name = format!("{short}--{}", spec.long.unwrap());
+            let value = head.strip_prefix(&name).unwrap_or_else(|| panic!("{name} is {head}"));
+            let fits = match spec.takes {
+                Takes::Nothing => value.is_empty(),
+                Takes::Value => value.starts_with('='),
+                Takes::Maybe => value.starts_with("[=") && value.ends_with(']'),
+            };
+            assert!(fits, "{head}");
+        }
+        assert_eq!(TABLE.iter().filter(shown).count(), heads.len());
+    }
+
+    #[test]
     fn options_whose_feature_comes_later_are_named() {
         let o = options("keepalived -x -A unix:/tmp/x --perf=all --debug");
         assert_eq!(o.not_yet, ["--snmp", "--snmp-agent-socket", "--perf", "--debug"]);

@@ -1,0 +1,183 @@
+//! What the built daemon says of configurations that others wrote, beside what the original says.
+//!
+//! The corpus lies outside the repository; without it the test says so and passes. The place of the verdicts is made:
+//! a network namespace with the interfaces they were taken with. `corpus_differences.tsv` names every file where we
+//! differ and the entries of docs/divergences.md that explain it; a difference without an entry fails the test, and so
+//! does an entry without a difference.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+use lab::daemon::Binary;
+use lab::netns::Namespace;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+#[path = "support/corpus.rs"]
+#[allow(dead_code, reason = "shared by several test programs")]
+mod corpus;
+
+/// Files that have the exit code and every line of the original and no other. It may rise, never fall.
+const EQUAL: usize = 34;
+
+/// Whether every other file must be in the ledger.
+const COMPLETE: bool = false;
+
+/// What `timeout` says of a check that did not end: each has this many seconds.
+const SECONDS: &str = "10";
+const TIMED_OUT: i32 = 124;
+
+/// A row of the index.
+struct Case {
+    file: String,
+    code: i32,
+    /// The original fails on it, or never judged it.
+    unjudged: bool,
+}
+
+/// What a check said.
+#[derive(Debug, PartialEq, Eq)]
+struct Verdict {
+    code: i32,
+    lines: BTreeSet<String>,
+}
+
+#[test]
+fn the_daemon_says_of_every_file_of_the_corpus_what_the_original_says() {
+    let Some(corpus) = corpus::find() else {
+        println!("no corpus beside the repository: nothing compared");
+        return;
+    };
+    let index = fs::read_to_string(corpus.join("INDEX.tsv")).unwrap();
+    let ledger = ledger();
+    let place = corpus::place(&corpus);
+    let binary = Binary::ours().unwrap();
+    let (mut total, mut equal) = (0, 0);
+    let mut wrong = Vec::new();
+    let mut unused: BTreeSet<&String> = ledger.keys().collect();
+    for case in index.lines().skip(1).filter_map(case) {
+        let got = check(&place, &binary.path, &corpus, &case.file);
+        // It ends, and with a code of its own, whatever the original does.
+        if !(0..=6).contains(&got.code) {
+            wrong.push(format!("{}: ended with {}", case.file, got.code));
+        }
+        if case.unjudged {
+            continue;
+        }
+        total += 1;
+        let expected = Verdict {
+            code: case.code,
+            lines: expected(&corpus, &case.file),
+        };
+        if got == expected {
+            equal += 1;
+            continue;
+        }
+        if !unused.remove(&case.file) {
+            wrong.push(difference(&case.file, &got, &expected));
+        }
+    }
+    for file in unused {
+        wrong.push(format!("{file}: is in corpus_differences.tsv and does not differ"));
+    }
+    println!("{equal} of {total} files: exit code and every line as the original");
+    println!("{}", wrong.join("\n"));
+    assert!(wrong.is_empty() || !COMPLETE, "{}", wrong.join("\n"));
+    assert!(equal >= EQUAL, "{equal} of {total}, were {EQUAL}");
+}
+
+fn case(row: &str) -> Option<Case> {
+    let columns: Vec<&str> = row.split('\t').collect();
+    let (file, code, class) = (columns.first()?, columns.get(5)?, columns.get(6)?);
+    Some(Case {
+        file: (*file).to_owned(),
+        code: code.parse().ok()?,
+        // A part is read through the file that includes it.
+        unjudged: matches!(*class, "hang" | "crash" | "namespace" | "part"),
+    })
+}
+
+fn difference(file: &str, got: &Verdict, expected: &Verdict) -> String {
+    let mut text = format!("== {file}: exit code {} (original {})", got.code, expected.code);
+    for line in expected.lines.difference(&got.lines).take(12) {
+        let _ = write!(text, "\n  - {line}");
+    }
+    for line in got.lines.difference(&expected.lines).take(12) {
+        let _ = write!(text, "\n  + {line}");
+    }
+    text
+}
+
+fn check(place: &Namespace, program: &Path, corpus: &Path, file: &str) -> Verdict {
+    let path = corpus.join("configs").join(file);
+    let (folder, name) = (path.parent().unwrap(), path.file_name().unwrap());
+    let output = place
+        .inside(|| {
+            Command::new("timeout")
+                .arg(SECONDS)
+                .arg(program)
+                .args(["-t", "-f"])
+                .arg(name)
+                .current_dir(folder)
+                .stdin(Stdio::null())
+                .output()
+        })
+        .unwrap()
+        .unwrap();
+    let code = output.status.code();
+    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.push_str(&String::from_utf8_lossy(&output.stderr));
+    let configs = corpus.join("configs").display().to_string();
+    Verdict {
+        code: code.unwrap_or_else(|| output.status.signal().map_or(TIMED_OUT, |signal| 128 + signal)),
+        lines: text
+            .lines()
+            // A keyword without behaviour says so; that is no verdict on the file.
+            .filter(|line| !line.contains(" is not implemented yet - "))
+            .map(|line| line.replace(&configs, "@CONFIGS@"))
+            .collect(),
+    }
+}
+
+/// What the original printed. A line that one of its processes repeats with the file's name is that of its parent.
+fn expected(corpus: &Path, file: &str) -> BTreeSet<String> {
+    let name = format!("{}.out", file.replace('/', "__"));
+    let bytes = fs::read(corpus.join("expected/2.4.3").join(name)).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let all: BTreeSet<String> = text.lines().map(str::to_owned).collect();
+    let repeats = |line: &str| -> bool {
+        let Some((head, rest)) = line.split_once(": Line ") else {
+            return false;
+        };
+        head.starts_with('(') && all.contains(&format!("(Line {rest}"))
+    };
+    all.iter().filter(|line| !repeats(line)).cloned().collect()
+}
+
+/// The files where we differ, each with its reasons, which the document must have.
+fn ledger() -> BTreeMap<String, Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path: PathBuf = root.join("crates/lab/tests/corpus_differences.tsv");
+    let document = fs::read_to_string(root.join("docs/divergences.md")).unwrap();
+    let entries: BTreeSet<&str> = document.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mut ledger = BTreeMap::new();
+    for line in text.lines().skip(1).filter(|line| !line.is_empty()) {
+        let (file, reasons) = line.split_once('\t').unwrap();
+        let reasons: Vec<String> = reasons.split(',').map(|reason| reason.trim().to_owned()).collect();
+        for reason in &reasons {
+            assert!(
+                entries.contains(reason.as_str()),
+                "{file}: no entry {reason} in docs/divergences.md"
+            );
+        }
+        assert!(
+            ledger.insert(file.to_owned(), reasons).is_none(),
+            "{file} is there twice"
+        );
+    }
+    ledger
+}
