@@ -116,7 +116,7 @@ impl Outline {
         let item = item(row.name, words_of(row, line), line, sources);
         let inside = match row.shape {
             Shape::Line | Shape::Script => return self.add(item),
-            Shape::Values(_) => Inside::Entries,
+            Shape::Values(..) => Inside::Entries,
             Shape::Block(block) => Inside::Block(block),
         };
         if self.open.len() < limits::BLOCK_DEPTH {

@@ -88,14 +88,27 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     low.resolve_track_groups(&mut drafts, halted.is_none_or(|stage| stage > Stage::Vrrp));
     let surroundings = Known::new(low.facts);
     let mut configs: BTreeMap<Name, Config> = BTreeMap::new();
+    // Upstream's VRRP process never comes so far when a parameter is missing, and looks no further at instances after
+    // what keeps it from running.
+    let mut reached = halted.is_none_or(|stage| stage > Stage::Vrrp);
+    let dynamic = low.global.dynamic_interfaces != DynamicInterfaces::No;
+    low.said.retain(|said| !(dynamic && said.unless_dynamic));
+    let reads = reached;
+    if low.absent_interface && !dynamic && reached {
+        let text = "Non-existent interface specified in configuration".to_owned();
+        low.say_at(None, false, Class::BadInterface, "interface-missing-fatal", text);
+        reached = false;
+    }
     for draft in &drafts {
         let name = Name::from(draft.name.as_str());
         let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
-        // Upstream's VRRP process never comes so far when a parameter is missing.
-        if halted.is_none_or(|stage| stage > Stage::Vrrp) {
-            for finding in finished.findings {
+        for finding in finished.findings {
+            let fatal = finding.weight == Weight::Fatal;
+            // While it reads it still says what it notices of a line.
+            if reached || reads && is_placed(draft, &finding) {
                 found(low, draft, finding);
             }
+            reached &= !fatal;
         }
         if let Some(config) = finished.config {
             configs.insert(name, config);
@@ -103,12 +116,6 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     }
     let joined = join::join(low, &drafts, &mut configs, halted);
     let instances: BTreeMap<Name, Arc<Config>> = configs.into_iter().map(|(n, c)| (n, Arc::new(c))).collect();
-    let dynamic = low.global.dynamic_interfaces != DynamicInterfaces::No;
-    low.said.retain(|said| !(dynamic && said.unless_dynamic));
-    if low.absent_interface && !dynamic && halted.is_none_or(|stage| stage > Stage::Vrrp) {
-        let text = "Non-existent interface specified in configuration".to_owned();
-        low.say_at(None, false, Class::BadInterface, "interface-missing-fatal", text);
-    }
     Model {
         global: std::mem::take(&mut low.global),
         has_vrrp: low.has_vrrp || !instances.is_empty(),
@@ -127,11 +134,19 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     }
 }
 
+/// Where the entry of a list stands that a finding is about.
+fn entry_of(draft: &InstanceDraft, finding: &Finding) -> Option<Mark> {
+    draft.entries.get(finding.keyword)?.get(finding.entry?).copied()
+}
+
+/// Whether upstream notices it while it reads and names the line; it does not for what it notices afterwards.
+fn is_placed(draft: &InstanceDraft, finding: &Finding) -> bool {
+    entry_of(draft, finding).is_some() || crate::render::is_secret_keyword(finding.keyword)
+}
+
 /// Says what an instance found out about itself, where the keyword stands.
 fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
-    let entry = finding
-        .entry
-        .and_then(|entry| draft.entries.get(finding.keyword)?.get(entry).copied());
+    let entry = entry_of(draft, &finding);
     let keyword = draft
         .marks
         .iter()
@@ -139,9 +154,8 @@ fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
         .find(|(name, _)| *name == finding.keyword)
         .map(|(_, mark)| *mark);
     let at = entry.or(keyword).unwrap_or(draft.at);
-    // Upstream notices these while it reads and names the line; the others afterwards, without a line.
     let secret = crate::render::is_secret_keyword(finding.keyword);
-    let placed = entry.is_some() || secret;
+    let placed = is_placed(draft, &finding);
     let class = match finding.weight {
         Weight::Note => Class::Notice,
         Weight::Error => Class::Error,

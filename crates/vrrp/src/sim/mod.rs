@@ -214,6 +214,12 @@ impl Sim {
         engine.status_of(&Name::from(instance)).map(|status| status.state)
     }
 
+    /// Everything about the instances of a router; nothing while it is not running.
+    pub fn status(&self, router: &str) -> Vec<crate::engine::Status> {
+        let engine = self.routers.get(router).and_then(|router| router.engine.as_ref());
+        engine.map(crate::Engine::status).unwrap_or_default()
+    }
+
     /// Whether the kernel of a router has an address.
     pub fn holds(&self, router: &str, address: IpAddr) -> bool {
         let router = self.routers.get(router);
