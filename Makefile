@@ -1,8 +1,11 @@
-# The one entry point. `make` alone lists what there is.
+# The one entry point. `make` alone lists what there is; after ./configure it builds what is installed.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -eu -o pipefail -c
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := $(if $(wildcard config.mk),all,help)
+
+-include config.mk
+include packaging/install.mk
 
 # The daemon that demo and lab run. KEEPALIVED_BIN=/usr/sbin/keepalived make demo: the same with the original.
 BUILT := $(CURDIR)/target/release/keepalived
@@ -17,7 +20,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 .PHONY: help
 help: ## what you can make
 	@echo "keepalived: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install the Debian packages that demo and tests need (as root, nothing if all is there)

@@ -12,7 +12,25 @@ pub(crate) const RUN: &str = "/run";
 /// The folder of pid files if there may be several daemons, and what namespaces are bound over.
 pub(crate) const RUN_KEEPALIVED: &str = "/run/keepalived";
 /// What is read without `-f`.
-pub(crate) const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
+const SYSTEM_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
+/// The same where `./configure` was given another prefix: said to the compiler by the Makefile.
+const OWN_CONFIGURATION: Option<&str> = option_env!("KEEPALIVED_CONFIGURATION");
+
+/// What is read without `-f`: the file below the prefix of this installation, else that of the system.
+pub(crate) fn default_configuration() -> PathBuf {
+    choose_configuration(OWN_CONFIGURATION.map(Path::new), Path::new(SYSTEM_CONFIGURATION))
+}
+
+/// A `keepalived.conf` that is a link to the sample beside it, as `make install` leaves it, is not a configuration yet;
+/// see docs/divergences.md, "configuration-below-the-prefix".
+fn choose_configuration(own: Option<&Path>, system: &Path) -> PathBuf {
+    let untouched = |path: &Path| {
+        let target = path.read_link().unwrap_or_default();
+        target.extension().is_some_and(|extension| extension == "sample")
+    };
+    let own = own.filter(|path| path.exists() && (!untouched(path) || !system.exists()));
+    own.unwrap_or(system).to_owned()
+}
 
 /// The folder for temporary files: what TMPDIR says, if it is an absolute name of a folder.
 pub(crate) fn temporary(tmpdir: Option<&str>) -> PathBuf {
@@ -107,6 +125,24 @@ mod tests {
             instance: instance.map(str::to_owned),
             ..settings(&Model::default())
         }
+    }
+
+    #[test]
+    fn the_file_below_the_prefix_is_read_unless_it_is_only_the_sample() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let (own, system) = (path("own.conf"), path("system.conf"));
+        let choose = |own: Option<&Path>| choose_configuration(own, &system);
+        assert_eq!(choose(None), system);
+        assert_eq!(choose(Some(&own)), system, "there is none below the prefix");
+        std::os::unix::fs::symlink("own.conf.sample", &own).unwrap();
+        std::fs::write(path("own.conf.sample"), "").unwrap();
+        assert_eq!(choose(Some(&own)), own, "better than nothing");
+        std::fs::write(&system, "").unwrap();
+        assert_eq!(choose(Some(&own)), system);
+        std::fs::remove_file(&own).unwrap();
+        std::fs::write(&own, "").unwrap();
+        assert_eq!(choose(Some(&own)), own);
     }
 
     #[test]

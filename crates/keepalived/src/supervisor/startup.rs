@@ -101,7 +101,7 @@ pub(super) fn source(options: &Options) -> Result<Source, SysError> {
         main: options
             .config_file
             .clone()
-            .unwrap_or_else(|| paths::DEFAULT_CONFIGURATION.to_owned()),
+            .unwrap_or_else(|| paths::default_configuration().display().to_string()),
         id: options.config_id.clone().unwrap_or(node),
         environment: std::env::vars_os()
             .filter_map(|(k, v)| Some((text(k)?, text(v)?)))
