@@ -1,11 +1,11 @@
 //! What the engine asks of the outside. Order is meaning: the list is carried out from front to back.
 
-use crate::config::{AddressKey, Name, Priority, VirtualAddress};
+use crate::config::{AddressKey, Name, Priority, Route, Rule, VirtualAddress};
 use crate::event::Event;
 use crate::input::BatchId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use base::{IfIndex, MacAddr};
+use base::{IfIndex, IfName, MacAddr};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +21,28 @@ pub enum Action {
         batch: BatchId,
         /// In this order.
         steps: Vec<AddressStep>,
+    },
+    /// Ask the kernel to change routes; answered by [`crate::Input::RoutesChanged`]. As [`Action::ChangeAddresses`].
+    ChangeRoutes {
+        /// Names the answer.
+        batch: BatchId,
+        /// In this order.
+        steps: Vec<RoutingStep<Route>>,
+    },
+    /// Ask the kernel to change rules; answered by [`crate::Input::RulesChanged`]. As [`Action::ChangeAddresses`].
+    ChangeRules {
+        /// Names the answer.
+        batch: BatchId,
+        /// In this order.
+        steps: Vec<RoutingStep<Rule>>,
+    },
+    /// Whether secondary addresses of an interface outlive their primary one (`promote_secondaries`): on, or again what
+    /// it was before.
+    PromoteSecondaries {
+        /// Whose.
+        interface: IfName,
+        /// On, or as it was.
+        on: bool,
     },
     /// Say where an address is: one frame.
     Announce(Announcement),
@@ -129,6 +151,15 @@ pub enum AddressStep {
         /// The other end it was put there with: without it the kernel does not find the address.
         peer: Option<IpAddr>,
     },
+}
+
+/// One change to routes or to rules. That what is to be added is there, or what is to be removed is not, is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoutingStep<T> {
+    /// Put it there.
+    Add(Arc<T>),
+    /// Take it away.
+    Remove(Arc<T>),
 }
 
 /// A gratuitous ARP or an unsolicited neighbour advertisement (`spec/vrrp-behaviour.md` 11).

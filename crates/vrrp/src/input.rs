@@ -1,6 +1,7 @@
 //! What the outside may tell the engine.
 
-use crate::config::{AddressKey, Name};
+use crate::config::{AddressKey, Name, Route, Rule};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, IfName, MacAddr};
 use core::fmt;
@@ -25,10 +26,40 @@ pub enum Input<'a> {
         /// Whether it is there.
         present: bool,
     },
+    /// The kernel reports that a route of ours came or went.
+    Route {
+        /// As it was given to the kernel.
+        route: Arc<Route>,
+        /// Whether it is there.
+        present: bool,
+    },
+    /// The kernel reports that a rule of ours came or went.
+    Rule {
+        /// As it was given to the kernel.
+        rule: Arc<Rule>,
+        /// Whether it is there.
+        present: bool,
+    },
+    /// Reports about routes and rules were lost: what is there is not known.
+    RoutingUncertain,
     /// A packet was read from a raw socket.
     Packet(Packet<'a>),
     /// The kernel has worked through a [`crate::Action::ChangeAddresses`].
     AddressesChanged {
+        /// The batch it answers.
+        batch: BatchId,
+        /// Steps by position in the batch that the kernel refused, with the error number.
+        refused: &'a [(usize, i32)],
+    },
+    /// The kernel has worked through a [`crate::Action::ChangeRoutes`].
+    RoutesChanged {
+        /// The batch it answers.
+        batch: BatchId,
+        /// Steps by position in the batch that the kernel refused, with the error number.
+        refused: &'a [(usize, i32)],
+    },
+    /// The kernel has worked through a [`crate::Action::ChangeRules`].
+    RulesChanged {
         /// The batch it answers.
         batch: BatchId,
         /// Steps by position in the batch that the kernel refused, with the error number.
@@ -60,7 +91,7 @@ pub enum Input<'a> {
     },
 }
 
-/// The number of a batch of changes to addresses.
+/// The number of a batch of changes; addresses, routes and rules are counted each by themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId(pub u64);
 

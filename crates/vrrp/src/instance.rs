@@ -3,10 +3,11 @@
 //! Decides from interfaces and sockets whether the preconditions of an instance are met, and which address it sends
 //! from. Deliberately does not know other instances; the engine does.
 
-use crate::config::{AddressKey, Config, Delivery, Name, VirtualAddress};
+use crate::config::{AddressKey, Config, Delivery, Name, Route, Rule, VirtualAddress};
 use crate::election::Election;
 use crate::encoder::{Encoder, Origin, encoded_addresses, protocol, wants_old_checksum};
 use crate::engine::interfaces::{Interface, Interfaces};
+use crate::holdings::{Item, RouteId, RuleId};
 use crate::input::SocketKey;
 use crate::receive::Ears;
 use crate::waiting::Waiting;
@@ -28,6 +29,10 @@ pub(crate) struct Instance {
     pub(crate) rival: Option<Name>,
     /// All addresses that move with the master.
     pub(crate) addresses: Vec<Arc<VirtualAddress>>,
+    /// `virtual_routes`.
+    pub(crate) routes: Vec<Arc<Route>>,
+    /// `virtual_rules`.
+    pub(crate) rules: Vec<Arc<Rule>>,
     /// Those of the adverts, as bytes.
     pub(crate) encoded: Vec<u8>,
     pub(crate) place: Place,
@@ -53,6 +58,8 @@ impl Instance {
             waiting: BTreeSet::new(),
             rival: None,
             addresses: addresses(&config),
+            routes: config.routes.iter().cloned().map(Arc::new).collect(),
+            rules: config.rules.iter().cloned().map(Arc::new).collect(),
             encoded: encoded_addresses(&config),
             place: Place::default(),
             due: None,
@@ -64,6 +71,8 @@ impl Instance {
     /// Takes over a configuration that differs only in what can change while it runs.
     pub(crate) fn set_config(&mut self, config: Arc<Config>) {
         self.addresses = addresses(&config);
+        self.routes = config.routes.iter().cloned().map(Arc::new).collect();
+        self.rules = config.rules.iter().cloned().map(Arc::new).collect();
         self.encoded = encoded_addresses(&config);
         self.encoder.invalidate();
         self.config = config;
@@ -74,10 +83,28 @@ impl Instance {
         self.addresses.iter().map(|address| address.key())
     }
 
-    /// The interfaces it depends on: its own, and those of addresses whose loss matters.
+    /// What identifies its routes.
+    pub(crate) fn route_ids(&self) -> BTreeSet<RouteId> {
+        self.routes.iter().map(Item::key).collect()
+    }
+
+    /// What identifies its rules.
+    pub(crate) fn rule_ids(&self) -> BTreeSet<RuleId> {
+        self.rules.iter().map(Item::key).collect()
+    }
+
+    /// The interfaces it depends on: its own, those of what it has whose loss matters, and those of static items that
+    /// name it.
     pub(crate) fn interfaces(&self) -> BTreeSet<IfName> {
         let of_addresses = self.addresses.iter().filter(|a| a.tracked).map(|a| a.interface);
-        self.config.interface.into_iter().chain(of_addresses).collect()
+        let routes = self.routes.iter().filter(|route| route.tracked);
+        let rules = self.rules.iter().filter(|rule| rule.tracked);
+        let own = self.config.interface.into_iter().chain(of_addresses);
+        let of_routing = routes
+            .flat_map(|route| route.interfaces())
+            .chain(rules.flat_map(|rule| rule.interfaces()));
+        let of_statics = self.config.static_interfaces.iter().copied();
+        own.chain(of_routing).chain(of_statics).collect()
     }
 
     /// Where packets come from, if there is an address.

@@ -2,8 +2,8 @@
 //!
 //! Decides only how things are written. Secrets are never in it: an advert is shown by its sender's claim.
 
-use crate::action::{Action, AddressStep, Advert, Announced, StateName};
-use crate::input::{Body, Input, SocketKey};
+use crate::action::{Action, AddressStep, Advert, Announced, RoutingStep, StateName};
+use crate::input::{BatchId, Body, Input, SocketKey};
 use crate::wire::{self, Head, PROTOCOL_AH};
 use core::fmt;
 
@@ -35,6 +35,12 @@ impl fmt::Display for Action {
                     }
                 }
                 Ok(())
+            }
+            Action::ChangeRoutes { batch, steps } => routing(f, "routes", *batch, steps),
+            Action::ChangeRules { batch, steps } => routing(f, "rules", *batch, steps),
+            Action::PromoteSecondaries { interface, on: true } => write!(f, "promote secondaries on {interface}"),
+            Action::PromoteSecondaries { interface, on: false } => {
+                write!(f, "promote secondaries on {interface} as before")
             }
             Action::Announce(announcement) => match announcement.what {
                 Announced::Arp(address) => write!(f, "announce {address}"),
@@ -84,20 +90,18 @@ impl fmt::Display for Input<'_> {
                 write!(f, "interface {name} {word}")
             }
             Input::Address { key, present } => {
-                let word = if *present { "there" } else { "gone" };
-                write!(f, "address {key} {word}")
+                write!(f, "address {key} {}", there(*present))
             }
+            Input::Route { route, present } => write!(f, "route {route} {}", there(*present)),
+            Input::Rule { rule, present } => write!(f, "rule {rule} {}", there(*present)),
+            Input::RoutingUncertain => f.write_str("routes and rules uncertain"),
             Input::Packet(packet) => match packet.body {
                 Body::V4(bytes) => write!(f, "packet of {} bytes", bytes.len()),
                 Body::V6 { source, payload, .. } => write!(f, "packet of {} bytes from {source}", payload.len()),
             },
-            Input::AddressesChanged { batch, refused } => {
-                write!(f, "done #{}", batch.0)?;
-                for (step, errno) in *refused {
-                    write!(f, " step {step} error {errno}")?;
-                }
-                Ok(())
-            }
+            Input::AddressesChanged { batch, refused } => done(f, "", *batch, refused),
+            Input::RoutesChanged { batch, refused } => done(f, "routes ", *batch, refused),
+            Input::RulesChanged { batch, refused } => done(f, "rules ", *batch, refused),
             Input::SocketFailed { socket, errno } => write!(f, "socket {socket} failed error {errno}"),
             Input::SocketOpened { socket } => write!(f, "socket {socket} opened"),
             Input::SendFailed { instance, errno } => write!(f, "send of {instance} failed error {errno}"),
@@ -105,4 +109,32 @@ impl fmt::Display for Input<'_> {
             Input::Shutdown { keep_addresses: false } => f.write_str("shutdown"),
         }
     }
+}
+
+fn there(present: bool) -> &'static str {
+    if present { "there" } else { "gone" }
+}
+
+fn done(f: &mut fmt::Formatter<'_>, what: &str, batch: BatchId, refused: &[(usize, i32)]) -> fmt::Result {
+    write!(f, "done {what}#{}", batch.0)?;
+    for (step, errno) in refused {
+        write!(f, " step {step} error {errno}")?;
+    }
+    Ok(())
+}
+
+fn routing<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    batch: BatchId,
+    steps: &[RoutingStep<T>],
+) -> fmt::Result {
+    write!(f, "{what} #{}", batch.0)?;
+    for step in steps {
+        match step {
+            RoutingStep::Add(item) => write!(f, " +[{item}]")?,
+            RoutingStep::Remove(item) => write!(f, " -[{item}]")?,
+        }
+    }
+    Ok(())
 }

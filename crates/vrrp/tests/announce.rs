@@ -108,6 +108,9 @@ fn batch(action: &Action) -> Option<vrrp::input::BatchId> {
         | Action::Announce(_)
         | Action::Notify { .. }
         | Action::Tell(_)
+        | Action::ChangeRoutes { .. }
+        | Action::ChangeRules { .. }
+        | Action::PromoteSecondaries { .. }
         | Action::SocketsChanged => None,
     }
 }

@@ -103,10 +103,31 @@ fn a_master_frozen_for_five_seconds_yields_when_it_thaws_or_wins_again() {
     assert_eq!(sim.settled(), Ok(()));
 }
 
+/// Differs from the original on purpose: docs/divergences.md, "repaired-in-place".
 #[test]
-fn an_address_taken_away_by_somebody_else_is_back_after_the_skew() {
+fn an_address_taken_away_by_somebody_else_is_put_back_without_an_election() {
     let mut sim = pair();
     sim.run_for(Duration::from_secs(5));
+    let before = sim.timeline().len();
+    sim.steal("a", "10.0.0.10".parse().unwrap());
+    sim.run_for(Duration::from_millis(5));
+    assert!(common::is_master(&sim, "a"));
+    assert_eq!(sim.settled(), Ok(()));
+    let since = sim.timeline().get(before..).unwrap();
+    let transitions: Vec<&String> = since.iter().filter(|line| line.contains("< notify")).collect();
+    assert!(transitions.is_empty(), "{transitions:?}");
+    assert!(since.iter().any(|line| line.contains("< announce 10.0.0.10")));
+}
+
+#[test]
+fn an_address_taken_away_three_times_in_a_second_is_back_after_the_skew() {
+    let mut sim = pair();
+    sim.run_for(Duration::from_secs(5));
+    for _ in 0..2 {
+        sim.steal("a", "10.0.0.10".parse().unwrap());
+        assert!(common::is_master(&sim, "a"));
+        sim.run_for(Duration::from_millis(100));
+    }
     sim.steal("a", "10.0.0.10".parse().unwrap());
     assert!(!common::is_master(&sim, "a"));
     sim.run_for(Duration::from_secs(2));

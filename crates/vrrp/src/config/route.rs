@@ -291,7 +291,7 @@ impl Route {
     }
 
     /// What the kernel tells it apart by.
-    pub fn key(&self) -> RouteKey {
+    pub fn kernel_key(&self) -> RouteKey {
         let destination = self.destination;
         RouteKey {
             family: self.family,

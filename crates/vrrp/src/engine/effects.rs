@@ -116,6 +116,7 @@ impl Engine {
         self.announcer.begin(now, slot, &announcing);
         tell_addresses(&instance.config, "setting", out);
         self.unheld.push_back((slot, 0));
+        self.hold_routing(slot, out);
         // The request leaves before the scripts are told, so that they find it under way.
         self.pump(now, out);
     }
@@ -123,7 +124,7 @@ impl Engine {
     /// Takes up some of the addresses new masters have to hold, and asks the kernel for what is due.
     pub(super) fn pump(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.hold_some(HOLDS_PER_TURN);
-        self.holdings.pump(now, &self.interfaces, out);
+        self.pump_holdings(now, out);
     }
 
     /// Takes up to `most` addresses that wait to be held.
@@ -165,8 +166,9 @@ impl Engine {
         // What was not taken up yet needs no letting go; releasing it is harmless.
         self.unheld.retain(|(other, _)| *other != slot);
         for key in instance.keys() {
-            self.holdings.release(slot, key);
+            self.holdings.release(slot, &key);
         }
+        self.release_routing(slot);
         self.pump(now, out);
     }
 
@@ -215,7 +217,7 @@ impl Engine {
             return;
         };
         for address in &instance.addresses {
-            if self.holdings.is_installed(address.key())
+            if self.holdings.is_installed(&address.key())
                 && let Some((name, frame)) = frame(&self.interfaces, address)
             {
                 self.announcer.push(slot, name, frame, repeat);
@@ -260,9 +262,15 @@ impl Engine {
 
 /// Says of which lists addresses are being set or removed; an empty list is not worth a line.
 fn tell_addresses(config: &Config, verb: &str, out: &mut Vec<Action>) {
-    for (list, title) in [(&config.addresses, "VIPs"), (&config.excluded, "E-VIPs")] {
-        if !list.is_empty() {
-            Engine::tell(Some(&config.name), Level::Detail, format!("{verb} {title}."), out);
+    let lists = [
+        (config.addresses.is_empty(), "VIPs."),
+        (config.excluded.is_empty(), "E-VIPs."),
+        (config.routes.is_empty(), "Virtual Routes"),
+        (config.rules.is_empty(), "Virtual Rules"),
+    ];
+    for (empty, title) in lists {
+        if !empty {
+            Engine::tell(Some(&config.name), Level::Detail, format!("{verb} {title}"), out);
         }
     }
 }

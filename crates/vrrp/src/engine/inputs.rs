@@ -2,9 +2,10 @@
 
 use super::Engine;
 use super::interfaces::{Change, Interface};
+use super::repair::Kind;
 use super::slots::Slot;
 use crate::action::{Action, StateName};
-use crate::config::{AddressKey, Name};
+use crate::config::{Name, Statics, VirtualAddress};
 use crate::election::{Happening, State};
 use crate::event::Level;
 use crate::input::{BatchId, InterfaceFacts, SocketKey};
@@ -29,7 +30,10 @@ impl Engine {
         match change {
             Change::Nothing => return,
             Change::Something => {}
-            Change::Replaced => self.holdings.lost_interface(name),
+            Change::Replaced => {
+                self.holdings.lost_interface(name);
+                self.routing.routes.lost_interface(name);
+            }
         }
         if let (Some(before), Some(after)) = (mtu_before, mtu(self))
             && before != after
@@ -51,6 +55,10 @@ impl Engine {
         }
         if there {
             self.holdings.retry_on(name);
+            self.routing.routes.retry_on(name);
+            if is_up == Some(true) {
+                self.assert_routes_on(name);
+            }
         }
     }
 
@@ -97,20 +105,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn address_observed(&mut self, now: Instant, key: AddressKey, present: bool, out: &mut Vec<Action>) {
-        let losers = self.holdings.observed(key, present);
-        if !present && self.leftovers.remove(&key) {
-            // One by one: there may be thousands, and they go in the first moments.
-            self.interfaces.forget_leftover(key.prefix.address());
-        }
-        for slot in losers {
-            let name = self.instances.get(slot).map(|instance| instance.config.name.clone());
-            let text = format!("virtual address {key} was removed by somebody else");
-            Engine::tell(name.as_ref(), Level::Warning, text, out);
-            self.happen(now, slot, Happening::AddressLost, out);
-        }
-    }
-
     pub(super) fn addresses_changed(
         &mut self,
         now: Instant,
@@ -121,11 +115,17 @@ impl Engine {
         let outcome = self.holdings.finished(now, batch, refused);
         for (address, owners) in &outcome.installed {
             self.announce_installed(address, owners);
+            if self.repairs.mending.remove(&address.interface) {
+                self.assert_routes_on(address.interface);
+            }
         }
-        for (key, adding, errno) in outcome.refused {
-            let verb = if adding { "add" } else { "remove" };
-            let text = format!("cannot {verb} address {key}: error {errno}; trying again later");
-            Engine::tell(None, Level::Warning, text, out);
+        Engine::tell_refused::<VirtualAddress>(&outcome.refused, Kind::Address, out);
+        for (_, owners) in outcome.lost {
+            self.cannot_repair(now, owners, out);
+        }
+        for key in outcome.gone_again {
+            let report = self.holdings.lost(now, &key);
+            self.address_missed(now, key, report, out);
         }
         // The next batch first: the kernel works while we announce.
         self.pump(now, out);
@@ -159,6 +159,11 @@ impl Engine {
             };
             self.happen(now, slot, stop, out);
             self.announcer.silence(slot);
+        }
+        if !keep_addresses {
+            for (slot, unwanted) in self.change_statics(Statics::default()) {
+                self.let_go(slot, &unwanted);
+            }
         }
         out.push(Action::SocketsChanged);
     }

@@ -13,6 +13,8 @@ mod inputs;
 pub(crate) mod interfaces;
 mod packets;
 mod reload;
+mod repair;
+mod routes;
 pub(crate) mod slots;
 mod sockets;
 mod status;
@@ -23,7 +25,7 @@ pub use status::{EngineCounters, Status};
 
 use crate::action::Action;
 use crate::announce::Announcer;
-use crate::config::{AddressKey, Model, Name, Settings};
+use crate::config::{AddressKey, Model, Name, Settings, VirtualAddress};
 use crate::election::{Effect, Happening, State, Timer};
 use crate::event::{Event, Level};
 use crate::holdings::Holdings;
@@ -35,6 +37,8 @@ use alloc::vec::Vec;
 use base::{Deadline, IfName, Instant, Rng};
 use core::time::Duration;
 use interfaces::Interfaces;
+use repair::Repairs;
+use routes::Routing;
 use slots::{Slot, Slots};
 
 /// Why the engine wants to be called.
@@ -72,7 +76,9 @@ pub struct Engine {
     due: BTreeSet<(Instant, Slot)>,
     /// Adverts that may share a wake-up.
     due_early: BTreeSet<(Instant, Slot)>,
-    holdings: Holdings,
+    holdings: Holdings<VirtualAddress>,
+    routing: Routing,
+    repairs: Repairs,
     /// New masters whose first advert is under way, and what is to follow it.
     claimed: VecDeque<(Slot, Vec<Effect>)>,
     /// New masters whose addresses are not all taken up, and from which on.
@@ -105,6 +111,8 @@ impl Engine {
             due: BTreeSet::new(),
             due_early: BTreeSet::new(),
             holdings: Holdings::default(),
+            routing: Routing::default(),
+            repairs: Repairs::default(),
             claimed: VecDeque::new(),
             unheld: VecDeque::new(),
             announcer: Announcer::default(),
@@ -121,7 +129,7 @@ impl Engine {
     /// the source of an advert.
     pub fn start(&mut self, now: Instant, leftovers: Vec<AddressKey>, out: &mut Vec<Action>) {
         for key in leftovers {
-            self.holdings.leftover(key);
+            self.holdings.leftover(key, false);
             self.leftovers.insert(key);
         }
         self.refresh_virtual_addresses();
@@ -151,8 +159,13 @@ impl Engine {
             Input::DeadlineReached => self.deadline_reached(now, out),
             Input::Interface { name, facts } => self.interface_changed(now, name, facts, out),
             Input::Address { key, present } => self.address_observed(now, key, present, out),
+            Input::Route { route, present } => self.route_observed(now, &route, present, out),
+            Input::Rule { rule, present } => self.rule_observed(now, &rule, present, out),
+            Input::RoutingUncertain => self.assert_routing(),
             Input::Packet(packet) => self.packet(now, packet, out),
             Input::AddressesChanged { batch, refused } => self.addresses_changed(now, batch, refused, out),
+            Input::RoutesChanged { batch, refused } => self.routes_changed(now, batch, refused, out),
+            Input::RulesChanged { batch, refused } => self.rules_changed(now, batch, refused, out),
             Input::SocketFailed { socket, errno } => {
                 self.failed_sockets.insert(socket, errno);
                 self.survey_socket(now, socket, out);
@@ -180,7 +193,13 @@ impl Engine {
             at,
             why: Wake::Announce,
         });
-        let retry = self.holdings.deadline().map(|at| Deadline {
+        let retry = self
+            .holdings
+            .deadline()
+            .into_iter()
+            .chain(self.routing.deadline())
+            .min();
+        let retry = retry.map(|at| Deadline {
             at,
             why: Wake::RetryAddress,
         });
@@ -199,7 +218,8 @@ impl Engine {
 
     /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
     pub fn is_finished(&self) -> bool {
-        self.ending && self.claimed.is_empty() && self.unheld.is_empty() && self.holdings.is_settled()
+        let settled = self.holdings.is_settled() && self.routing.is_settled();
+        self.ending && self.claimed.is_empty() && self.unheld.is_empty() && settled
     }
 
     /// A number from the engine's seed, for whoever needs jitter beside it.
@@ -208,6 +228,7 @@ impl Engine {
     }
 
     fn deadline_reached(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.tell_untold(now, out);
         while let Some((at, slot)) = self.due.first().copied() {
             if at > now {
                 break;
@@ -298,16 +319,17 @@ impl Engine {
 }
 
 /// Which of the addresses on the machine an earlier run left behind: those that carry our mark, and those that the
-/// model would put there.
+/// model would put there; static ones stay.
 pub fn leftovers(model: &Model, observed: impl IntoIterator<Item = (AddressKey, bool)>) -> Vec<AddressKey> {
     let configs = model.instances.values();
     let configured: BTreeSet<AddressKey> = configs
         .flat_map(|config| config.addresses.iter().chain(&config.excluded))
-        .map(crate::config::VirtualAddress::key)
+        .map(VirtualAddress::key)
         .collect();
+    let statics: BTreeSet<AddressKey> = model.statics.addresses.iter().map(VirtualAddress::key).collect();
     let ours = observed
         .into_iter()
-        .filter(|(key, marked)| *marked || configured.contains(key));
+        .filter(|(key, marked)| !statics.contains(key) && (*marked || configured.contains(key)));
     ours.map(|(key, _)| key).collect()
 }
 

@@ -13,6 +13,7 @@
 //! Additions come before removals, and an address that moves from one instance to another is never removed.
 
 use super::Engine;
+use super::routes::{Unwanted, everything};
 use super::slots::Slot;
 use crate::action::{Action, StateName};
 use crate::config::{AddressKey, Auth, Config, Delivery, Model, Name};
@@ -90,12 +91,17 @@ impl Engine {
                 }
             }
         }
+        let unwanted_statics = self.change_statics(model.statics);
         let settings_changed = self.settings != model.settings;
         self.announcer.configure(&model.settings);
         let buffers_changed = self.settings.receive_buffer != model.settings.receive_buffer;
         self.settings = model.settings;
         self.move_listening(now);
         if kept.is_empty() && begun.is_empty() && ended.is_empty() && !settings_changed {
+            self.pump(now, out);
+            for (slot, unwanted) in unwanted_statics {
+                self.let_go(slot, &unwanted);
+            }
             return;
         }
         // Other addresses make longer adverts, by which buffers may be counted.
@@ -128,24 +134,24 @@ impl Engine {
             self.note_deadline(slot);
         }
         self.pump(now, out);
-        for (slot, key) in released {
-            self.let_go(slot, key);
+        for (slot, unwanted) in released.into_iter().chain(unwanted_statics) {
+            self.let_go(slot, &unwanted);
         }
     }
 
-    /// Ends an instance; gives the addresses it still has to let go.
+    /// Ends an instance; gives what it still has to let go.
     fn end(
         &mut self,
         now: Instant,
         slot: Slot,
         next: &BTreeMap<Name, Arc<Config>>,
         out: &mut Vec<Action>,
-    ) -> Vec<(Slot, AddressKey)> {
+    ) -> Vec<(Slot, Unwanted)> {
         let Some(instance) = self.instances.get(slot) else {
             return Vec::new();
         };
         let name = instance.config.name.clone();
-        let keys: Vec<AddressKey> = instance.keys().collect();
+        let everything = everything(instance);
         let master = match instance.election.state() {
             State::Master { .. } => true,
             State::Init | State::Fault | State::Backup { .. } | State::Stopped => false,
@@ -182,24 +188,13 @@ impl Engine {
         if self.names.get(&name) == Some(&slot) {
             self.names.remove(&name);
         }
-        if master && !keys.is_empty() {
-            // The slot stays out of use until the addresses are let go.
-            keys.into_iter().map(|key| (slot, key)).collect()
+        if master {
+            // The slot stays out of use until everything is let go.
+            let all = everything.into_iter().chain([Unwanted::Slot]);
+            all.map(|unwanted| (slot, unwanted)).collect()
         } else {
             self.instances.remove(slot);
             Vec::new()
-        }
-    }
-
-    fn let_go(&mut self, slot: Slot, key: AddressKey) {
-        self.holdings.release(slot, key);
-        let ended = self.instances.get(slot).is_some_and(|instance| {
-            let running = self.names.get(&instance.config.name);
-            running != Some(&slot)
-        });
-        let last = self.instances.get(slot).and_then(|instance| instance.keys().last());
-        if ended && last == Some(key) {
-            self.instances.remove(slot);
         }
     }
 
@@ -224,18 +219,19 @@ impl Engine {
         self.happen(now, slot, start, out);
     }
 
-    /// Goes on under a changed configuration; gives the addresses that are no longer wanted.
+    /// Goes on under a changed configuration; gives what is no longer wanted.
     fn change(
         &mut self,
         now: Instant,
         slot: Slot,
         config: Arc<Config>,
         out: &mut Vec<Action>,
-    ) -> Vec<(Slot, AddressKey)> {
+    ) -> Vec<(Slot, Unwanted)> {
         let Some(instance) = self.instances.get_mut(slot) else {
             return Vec::new();
         };
         let before: BTreeSet<AddressKey> = instance.keys().collect();
+        let routing_before = (instance.route_ids(), instance.rule_ids());
         let name = config.name.clone();
         instance.set_config(Arc::clone(&config));
         let after: BTreeSet<AddressKey> = instance.keys().collect();
@@ -246,6 +242,7 @@ impl Engine {
             State::Init | State::Fault | State::Backup { .. } | State::Stopped => false,
         };
         let addresses = instance.addresses.clone();
+        let routing_after = (instance.route_ids(), instance.rule_ids());
         self.carry_out(now, slot, &mut effects, out);
         if !master {
             return Vec::new();
@@ -260,15 +257,35 @@ impl Engine {
             // The new ones are announced as soon as they are there, and like at a takeover once more later.
             self.announcer.plan_second(now, slot, &instance.config.announcing);
         }
-        let gone: Vec<(Slot, AddressKey)> = before.difference(&after).map(|key| (slot, *key)).collect();
-        for (_, key) in &gone {
+        if self
+            .instances
+            .get(slot)
+            .is_some_and(|it| !it.config.promote_secondaries)
+        {
+            self.forget_promotion(slot);
+        }
+        self.hold_routing(slot, out);
+        let gone_rules = routing_before
+            .1
+            .difference(&routing_after.1)
+            .cloned()
+            .map(Unwanted::Rule);
+        let gone_routes = routing_before
+            .0
+            .difference(&routing_after.0)
+            .cloned()
+            .map(Unwanted::Route);
+        let gone: Vec<AddressKey> = before.difference(&after).copied().collect();
+        for key in &gone {
             let text = format!("ip address {} dev {}, no longer exist", key.prefix, key.interface);
             Engine::tell(Some(&name), Level::Info, text, out);
             if let Some(index) = self.interfaces.index(&key.interface) {
                 self.announcer.forget(index, key.prefix.address());
             }
         }
-        gone
+        let gone = gone.into_iter().map(Unwanted::Address);
+        let all = gone_rules.chain(gone_routes).chain(gone);
+        all.map(|unwanted| (slot, unwanted)).collect()
     }
 
     fn note_dependants(&mut self) {

@@ -1,10 +1,17 @@
 use super::*;
+use crate::action::AddressStep;
 use crate::config::AddressFlags;
+use crate::config::{AddressKey, VirtualAddress};
 use crate::input::InterfaceFacts;
 use alloc::collections::BTreeSet;
+use alloc::vec;
+use base::IfName;
 use base::{IfIndex, Prefix};
 use core::net::{IpAddr, Ipv4Addr};
 use proptest::prelude::*;
+
+const EEXIST: i32 = 17;
+const EADDRNOTAVAIL: i32 = 99;
 
 /// What a test does to the holdings.
 #[derive(Clone, Debug)]
@@ -15,6 +22,10 @@ enum Deed {
     Refuse(Vec<(usize, i32)>),
     /// The answer to the oldest batch arrives.
     Answer,
+    /// Some of the kernel's reports arrive.
+    Hear(usize),
+    /// Somebody else takes away an address.
+    Steal(u8),
     /// The interface goes, and its addresses with it.
     LoseInterface,
     GainInterface,
@@ -63,7 +74,7 @@ fn an_address_goes_with_the_other_end_it_was_put_there_with() {
     let address = with_peer(1, "10.9.9.9");
     bench.holdings.hold(Slot(0), &address);
     bench.settle();
-    bench.holdings.release(Slot(0), address.key());
+    bench.holdings.release(Slot(0), &address.key());
     let removal = AddressStep::Remove {
         interface: IfIndex(2),
         key: address.key(),
@@ -117,8 +128,9 @@ fn a_loss_that_may_be_old_news_leaves_no_address_behind() {
     let address = with_peer(1, "10.9.9.9");
     bench.holdings.hold(Slot(0), &address);
     bench.settle();
-    assert_eq!(bench.holdings.observed(address.key(), false), [Slot(0)]);
-    bench.holdings.release(Slot(0), address.key());
+    let report = bench.holdings.observed(bench.now, &address.key(), false);
+    assert_eq!(report, Report::Repairing(vec![Slot(0)]));
+    bench.holdings.release(Slot(0), &address.key());
     assert_eq!(bench.next_steps().len(), 1);
 }
 
@@ -129,7 +141,7 @@ fn an_addition_of_unknown_outcome_is_taken_back_when_it_is_no_longer_wanted() {
     bench.holdings.hold(Slot(0), &address);
     let (batch, ..) = bench.pump_once();
     bench.holdings.finished(bench.now, batch, &[(0, 0)]);
-    bench.holdings.release(Slot(0), address.key());
+    bench.holdings.release(Slot(0), &address.key());
     assert_eq!(bench.next_steps().len(), 1);
 }
 
@@ -146,6 +158,64 @@ fn an_interface_that_changes_often_does_not_multiply_what_is_tried_again() {
     assert!(bench.holdings.retries.len() <= 1, "{}", bench.holdings.retries.len());
 }
 
+#[test]
+fn what_is_taken_away_is_put_back_twice_in_a_second_and_the_third_time_its_owners_hear_of_it() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    bench.settle();
+    let lose = |bench: &mut Bench| {
+        let report = bench.holdings.observed(bench.now, &address.key(), false);
+        bench.now = bench.now.after(Duration::from_millis(300));
+        bench.pump();
+        bench.answer();
+        report
+    };
+    let repairing = Report::Repairing(vec![Slot(0)]);
+    assert_eq!(lose(&mut bench), repairing);
+    assert_eq!(lose(&mut bench), repairing);
+    bench.now = bench.now.after(Duration::from_secs(1));
+    assert_eq!(lose(&mut bench), repairing, "the others are too long ago");
+    assert_eq!(lose(&mut bench), repairing);
+    assert_eq!(lose(&mut bench), Report::Lost(vec![Slot(0)]));
+    assert!(!bench.holdings.is_installed(&address.key()));
+}
+
+#[test]
+fn the_owners_hear_of_a_repair_that_is_refused_unless_the_interface_is_the_reason() {
+    for (errno, hear) in [(1, true), (19, false), (100, false)] {
+        let mut bench = Bench::new();
+        let address = with_peer(1, "10.9.9.9");
+        bench.holdings.hold(Slot(0), &address);
+        bench.settle();
+        bench.holdings.observed(bench.now, &address.key(), false);
+        let (batch, _, _) = bench.pump_once();
+        let outcome = bench.holdings.finished(bench.now, batch, &[(0, errno)]);
+        assert_eq!(!outcome.lost.is_empty(), hear, "error {errno}");
+        // Tried again later, and then it is no repair.
+        bench.now = bench.now.after(Duration::from_secs(2));
+        let (batch, _, _) = bench.pump_once();
+        let outcome = bench.holdings.finished(bench.now, batch, &[(0, errno)]);
+        assert_eq!(outcome.lost, []);
+    }
+}
+
+#[test]
+fn what_is_taken_away_before_the_answer_is_here_is_not_taken_for_there() {
+    let mut bench = Bench::new();
+    let address = with_peer(1, "10.9.9.9");
+    bench.holdings.hold(Slot(0), &address);
+    let (batch, _, _) = bench.pump_once();
+    bench.holdings.observed(bench.now, &address.key(), true);
+    bench.holdings.observed(bench.now, &address.key(), false);
+    let outcome = bench.holdings.finished(bench.now, batch, &[]);
+    assert_eq!(outcome.gone_again, [address.key()]);
+    assert_eq!(
+        bench.holdings.lost(bench.now, &address.key()),
+        Report::Repairing(vec![Slot(0)])
+    );
+}
+
 fn deed() -> impl Strategy<Value = Deed> {
     let errno = prop_oneof![Just(1), Just(12)];
     prop_oneof![
@@ -153,6 +223,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0usize..3, 0u8..100).prop_map(|(slot, n)| Deed::Release(slot, n)),
         2 => proptest::collection::vec((0usize..4, errno), 0..3).prop_map(Deed::Refuse),
         4 => Just(Deed::Answer),
+        3 => (1usize..200).prop_map(Deed::Hear),
+        3 => (0u8..100).prop_map(Deed::Steal),
         1 => Just(Deed::LoseInterface),
         1 => Just(Deed::GainInterface),
         1 => Just(Deed::Wait),
@@ -163,13 +235,15 @@ fn deed() -> impl Strategy<Value = Deed> {
 type Outstanding = (BatchId, Vec<AddressStep>, Vec<(usize, i32)>);
 
 struct Bench {
-    holdings: Holdings,
+    holdings: Holdings<VirtualAddress>,
     interfaces: Interfaces,
     kernel: BTreeSet<AddressKey>,
     owners: BTreeSet<(AddressKey, usize)>,
     refusing: Vec<(usize, i32)>,
     /// The kernel does the work when it is asked; only its answer takes time.
     outstanding: Vec<Outstanding>,
+    /// What the kernel has reported and nobody has heard yet.
+    reports: VecDeque<(AddressKey, bool)>,
     now: Instant,
 }
 
@@ -182,6 +256,7 @@ impl Bench {
             owners: BTreeSet::new(),
             refusing: Vec::new(),
             outstanding: Vec::new(),
+            reports: VecDeque::new(),
             now: Instant::ZERO,
         };
         bench.does(&Deed::GainInterface);
@@ -204,15 +279,26 @@ impl Bench {
             Deed::Release(slot, n) => {
                 for address in tens(*n) {
                     self.owners.remove(&(address.key(), *slot));
-                    self.holdings.release(Slot(*slot), address.key());
+                    self.holdings.release(Slot(*slot), &address.key());
                 }
             }
             Deed::Refuse(refused) => self.refusing.clone_from(refused),
             Deed::Answer => self.answer(),
+            Deed::Hear(most) => self.hear(*most),
+            Deed::Steal(n) => {
+                for address in tens(*n).take(1) {
+                    if self.kernel.remove(&address.key()) {
+                        self.reports.push_back((address.key(), false));
+                    }
+                }
+            }
             Deed::LoseInterface => {
+                let gone = core::mem::take(&mut self.kernel);
+                self.reports.extend(gone.into_iter().map(|key| (key, false)));
+                // Addresses and interfaces are reported in one stream.
+                self.hear(usize::MAX);
                 self.interfaces.update(eth0(), None);
                 self.holdings.lost_interface(eth0());
-                self.kernel.clear();
             }
             Deed::GainInterface => {
                 self.interfaces.update(eth0(), Some(facts()));
@@ -233,6 +319,9 @@ impl Bench {
                     self.outstanding.push((batch, steps, refused));
                 }
                 Action::SendAdvert(_)
+                | Action::ChangeRoutes { .. }
+                | Action::ChangeRules { .. }
+                | Action::PromoteSecondaries { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
                 | Action::Tell(_)
@@ -263,8 +352,17 @@ impl Bench {
             let wish = wished.iter().find(|(at, _)| *at == position);
             let errno = match (step, wish) {
                 (_, Some((_, errno))) => Some(*errno),
-                (AddressStep::Add { address, .. }, None) => (!self.kernel.insert(address.key())).then_some(EEXIST),
-                (AddressStep::Remove { key, .. }, None) => (!self.kernel.remove(key)).then_some(EADDRNOTAVAIL),
+                (AddressStep::Add { address, .. }, None) => {
+                    let key = address.key();
+                    let new = self.kernel.insert(key);
+                    self.reports.extend(new.then_some((key, true)));
+                    (!new).then_some(EEXIST)
+                }
+                (AddressStep::Remove { key, .. }, None) => {
+                    let was = self.kernel.remove(key);
+                    self.reports.extend(was.then_some((*key, false)));
+                    (!was).then_some(EADDRNOTAVAIL)
+                }
             };
             refused.extend(errno.map(|errno| (position, errno)));
         }
@@ -276,14 +374,27 @@ impl Bench {
             return;
         }
         let (batch, _, refused) = self.outstanding.remove(0);
-        self.holdings.finished(self.now, batch, &refused);
+        let outcome = self.holdings.finished(self.now, batch, &refused);
+        for key in outcome.gone_again {
+            self.holdings.lost(self.now, &key);
+        }
+    }
+
+    /// Hears up to `most` reports.
+    fn hear(&mut self, most: usize) {
+        for _ in 0..most.min(self.reports.len()) {
+            if let Some((key, present)) = self.reports.pop_front() {
+                self.holdings.observed(self.now, &key, present);
+            }
+        }
     }
 
     fn settle(&mut self) {
         // Each wait ends every backoff that is shorter; answers are then all good.
         for _ in 0..200 {
-            while !self.outstanding.is_empty() {
+            while !self.outstanding.is_empty() || !self.reports.is_empty() {
                 self.answer();
+                self.hear(1);
                 self.pump();
             }
             self.now = self.now.after(Duration::from_secs(100));

@@ -34,6 +34,13 @@ enum Coming {
     Batch(kernel::Work),
     /// A kernel's report of an address reaches the router.
     Report(kernel::Report),
+    /// A kernel has worked through a batch of routes, or of rules. It takes them as they come.
+    Routing {
+        router: String,
+        boot: u64,
+        batch: crate::input::BatchId,
+        rules: bool,
+    },
 }
 
 /// The simulation.
@@ -283,6 +290,7 @@ impl Sim {
             Coming::Packet(arriving) => &arriving.to,
             Coming::Batch(work) => &work.router,
             Coming::Report(report) => &report.router,
+            Coming::Routing { router, .. } => router,
         };
         let name = to.clone();
         let Some(router) = self.routers.get_mut(&name) else {
@@ -298,7 +306,7 @@ impl Sim {
                 }
                 Coming::Batch(work)
             }
-            other @ (Coming::Packet(_) | Coming::Batch(_) | Coming::Report(_)) => other,
+            other @ (Coming::Packet(_) | Coming::Batch(_) | Coming::Report(_) | Coming::Routing { .. }) => other,
         };
         let Some(router) = self.routers.get_mut(&name) else {
             return;
@@ -315,6 +323,15 @@ impl Sim {
                 self.feed(&name, Input::AddressesChanged { batch, refused });
             }
             Coming::Batch(_) => {}
+            Coming::Routing { boot, batch, rules, .. } if router.boots == boot => {
+                let refused = [].as_slice();
+                let input = match rules {
+                    true => Input::RulesChanged { batch, refused },
+                    false => Input::RoutesChanged { batch, refused },
+                };
+                self.feed(&name, input);
+            }
+            Coming::Routing { .. } => {}
             Coming::Report(report) => {
                 let (key, present) = (report.key, report.present);
                 self.feed(&name, Input::Address { key, present });
@@ -349,6 +366,11 @@ impl Sim {
             Input::Interface { .. }
             | Input::Address { .. }
             | Input::AddressesChanged { .. }
+            | Input::Route { .. }
+            | Input::Rule { .. }
+            | Input::RoutingUncertain
+            | Input::RoutesChanged { .. }
+            | Input::RulesChanged { .. }
             | Input::SocketFailed { .. }
             | Input::SocketOpened { .. }
             | Input::SendFailed { .. }
@@ -385,9 +407,25 @@ impl Sim {
                         router.refresh_sockets();
                     }
                 }
-                Action::Announce(_) | Action::Notify { .. } | Action::Tell(_) => {}
+                Action::ChangeRoutes { batch, .. } => self.answer_routing(name, batch, false),
+                Action::ChangeRules { batch, .. } => self.answer_routing(name, batch, true),
+                Action::Announce(_) | Action::Notify { .. } | Action::Tell(_) | Action::PromoteSecondaries { .. } => {}
             }
         }
+    }
+
+    fn answer_routing(&mut self, name: &str, batch: crate::input::BatchId, rules: bool) {
+        let Some(router) = self.routers.get(name) else {
+            return;
+        };
+        let coming = Coming::Routing {
+            router: name.to_string(),
+            boot: router.boots,
+            batch,
+            rules,
+        };
+        let pause = Duration::from_micros(20 + self.rng.below(2_000));
+        self.later(pause, coming);
     }
 
     fn send(&mut self, from: &str, advert: &crate::action::Advert) {

@@ -116,6 +116,9 @@ pub(crate) fn adverts(actions: &[Action]) -> Vec<Advert> {
         | Action::Announce(_)
         | Action::Notify { .. }
         | Action::Tell(_)
+        | Action::ChangeRoutes { .. }
+        | Action::ChangeRules { .. }
+        | Action::PromoteSecondaries { .. }
         | Action::SocketsChanged => None,
     };
     actions.iter().filter_map(advert).collect()
@@ -128,6 +131,9 @@ pub(crate) fn said(actions: &[Action]) -> Vec<String> {
         | Action::ChangeAddresses { .. }
         | Action::Announce(_)
         | Action::Notify { .. }
+        | Action::ChangeRoutes { .. }
+        | Action::ChangeRules { .. }
+        | Action::PromoteSecondaries { .. }
         | Action::SocketsChanged => None,
     };
     actions.iter().filter_map(text).collect()
