@@ -203,7 +203,7 @@ fn forwarding(payload: &[u8]) -> Result<Option<Notice>, Malformed> {
 }
 
 /// The attributes by kind, up to the first that makes no sense.
-fn attributes_of(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes_of(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     NlasIterator::new(bytes).map_while(Result::ok).map(|attribute| {
         let value = attribute.into_inner();
         let end = usize::from(attribute.length());

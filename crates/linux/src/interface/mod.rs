@@ -15,6 +15,7 @@ pub use facts::{Address, Change, Link};
 use crate::netlink::socket::{Arrival, RouteSocket, error_code, messages, os_error};
 use crate::{SysError, Turn};
 use base::{Family, IfIndex, IfName};
+pub(crate) use decode::attributes_of;
 use decode::decode;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer, NetlinkMessage};
 use netlink_packet_route::RouteNetlinkMessage;

@@ -1,4 +1,4 @@
-//! Adding and removing addresses: batches of requests, sent without waiting, answered when asked.
+//! Adding and removing addresses, routes and rules: batches of requests, sent without waiting, answered when asked.
 //!
 //! Up to [`CHUNK`] messages go in one system call; only the last asks for an acknowledgement, refusals come back one
 //! by one anyway. The kernel works through a call before it returns, so the answers are there to be read at once;
@@ -33,7 +33,13 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 /// If all of them are refused the answers still fit into the receive buffer.
 const UNREAD: usize = 2_000;
 
-/// What to do with an address.
+/// Something the kernel can be asked in a message of the rtnetlink family.
+pub trait Encode {
+    /// The message, and the flags besides NLM_F_REQUEST and NLM_F_ACK.
+    fn message(&self) -> (RouteNetlinkMessage, u16);
+}
+
+/// What to do with an address, a route or a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Put it there. Refused with EEXIST if it is there already.
@@ -182,7 +188,7 @@ impl AddressSocket {
     ///
     /// An error means that nothing of the batch was sent and that no answer will come. If the kernel takes only the
     /// front of a long batch, the rest is answered as refused, with the error number of the failed call.
-    pub fn submit(&mut self, batch: u64, requests: &[AddressRequest]) -> Result<(), SysError> {
+    pub fn submit(&mut self, batch: u64, requests: &[impl Encode]) -> Result<(), SysError> {
         let failed = |source| SysError::new("change addresses", "", source);
         let count = u32::try_from(requests.len()).map_err(|_| failed(os_error(Errno::EMSGSIZE)))?;
         if count == 0 {
@@ -315,19 +321,13 @@ impl AsFd for AddressSocket {
 }
 
 /// Replaces the contents of `bytes` with the messages of one system call.
-fn encode(requests: &[AddressRequest], first: u32, acknowledge_last: bool, bytes: &mut Vec<u8>) {
+fn encode(requests: &[impl Encode], first: u32, acknowledge_last: bool, bytes: &mut Vec<u8>) {
     bytes.clear();
     for (position, request) in requests.iter().enumerate() {
-        let body = match request.action {
-            Action::Add => RouteNetlinkMessage::NewAddress(added(request)),
-            Action::Remove => RouteNetlinkMessage::DelAddress(removed(request)),
-        };
+        let (body, flags) = request.message();
         let mut message = NetlinkMessage::from(body);
         message.header.sequence_number = first.wrapping_add(position as u32);
-        message.header.flags = NLM_F_REQUEST;
-        if request.action == Action::Add {
-            message.header.flags |= NLM_F_CREATE | NLM_F_EXCL;
-        }
+        message.header.flags = NLM_F_REQUEST | flags;
         if acknowledge_last && position + 1 == requests.len() {
             message.header.flags |= NLM_F_ACK;
         }
@@ -335,6 +335,15 @@ fn encode(requests: &[AddressRequest], first: u32, acknowledge_last: bool, bytes
         let start = bytes.len();
         bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
         message.serialize(bytes.get_mut(start..).unwrap_or_default());
+    }
+}
+
+impl Encode for AddressRequest {
+    fn message(&self) -> (RouteNetlinkMessage, u16) {
+        match self.action {
+            Action::Add => (RouteNetlinkMessage::NewAddress(added(self)), NLM_F_CREATE | NLM_F_EXCL),
+            Action::Remove => (RouteNetlinkMessage::DelAddress(removed(self)), 0),
+        }
     }
 }
 
