@@ -479,6 +479,7 @@ fn a_static_item_that_is_taken_away_again_and_again_is_put_back_more_slowly() {
     for _ in 0..3 {
         world.steal(&there);
         world.settle();
+        world.run_for(Duration::from_millis(50));
     }
     assert!(!world.kernel.contains(&there));
     world.run_for(Duration::from_millis(1100));
@@ -550,6 +551,34 @@ fn secondaries_are_promoted_from_mastership_until_the_last_address_is_gone() {
     assert_eq!(position(&world, false), None);
     world.settle();
     assert!(position(&world, false).is_some());
+}
+
+#[test]
+fn one_flush_that_lists_and_deletes_until_nothing_is_left_counts_once() {
+    let mut world = World::master(usual());
+    let there = Thing::Route(Arc::new(route(1)));
+    for _ in 0..3 {
+        world.steal(&there);
+        world.settle();
+        assert!(world.kernel.contains(&there), "put back at once");
+        world.now = world.now.after(Duration::from_millis(1));
+        world.steal(&there);
+        world.settle();
+        assert!(!world.kernel.contains(&there), "the list is empty now");
+        world.run_for(Duration::from_millis(10));
+        assert!(world.kernel.contains(&there));
+        world.run_for(Duration::from_millis(489));
+    }
+    assert_eq!(world.state(), StateName::Master);
+    // Who deletes it whenever it is there means it.
+    let mut acts = 0;
+    while world.state() == StateName::Master {
+        world.steal(&there);
+        world.settle();
+        world.run_for(Duration::from_millis(1));
+        acts += 1;
+        assert!(acts < 200);
+    }
 }
 
 #[test]

@@ -8,9 +8,11 @@
 
 mod decode;
 mod facts;
+mod promotion;
 mod table;
 
 pub use facts::{Address, Change, Link};
+pub use promotion::Promotion;
 
 use crate::netlink::socket::{Arrival, RouteSocket, error_code, messages, os_error};
 use crate::{SysError, Turn};

@@ -7,7 +7,7 @@ use super::super::rule::RuleRequest;
 use super::*;
 use crate::interface::Mirror;
 use crate::testing::Netns;
-use std::time::{Duration, Instant};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 const ESRCH: i32 = 3;
 const ENOENT: i32 = 2;
@@ -84,9 +84,9 @@ impl Place {
 
     fn heard(&mut self) -> Vec<RoutingChange> {
         let mut changes = Vec::new();
-        let begun = Instant::now();
-        while changes.is_empty() && begun.elapsed() < Duration::from_secs(5) {
-            let _ = self.ear.read(&mut changes).unwrap();
+        while self.ear.read(&mut changes).unwrap() == Turn::More || changes.is_empty() {
+            let mut fds = [PollFd::new(self.ear.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut fds, PollTimeout::from(5000_u16)), Ok(1), "nothing is heard");
         }
         changes
     }
@@ -119,6 +119,7 @@ fn to(destination: &str, hop: HopSpec) -> RouteSpec {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn v4_routes(va: IfIndex, vb: IfIndex) -> Vec<(&'static str, RouteSpec)> {
     let plain = || to("10.1.0.0/16", via("10.0.0.3", va));
     let link = || RouteSpec {
@@ -491,6 +492,7 @@ fn lost_reports_are_told_as_such() {
     assert!(heard.contains(&RoutingChange::Uncertain));
 }
 
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn rules() -> Vec<(&'static str, RuleSpec)> {
     let v4 = |priority| RuleSpec::table(Family::V4, priority, 100);
     let verdict = |verdict, target| RuleSpec {

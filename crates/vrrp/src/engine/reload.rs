@@ -98,11 +98,7 @@ impl Engine {
         self.settings = model.settings;
         self.move_listening(now);
         if kept.is_empty() && begun.is_empty() && ended.is_empty() && !settings_changed {
-            self.pump(now, out);
-            for (slot, unwanted) in unwanted_statics {
-                self.let_go(slot, &unwanted);
-            }
-            return;
+            return self.let_all_go(now, unwanted_statics, out);
         }
         // Other addresses make longer adverts, by which buffers may be counted.
         if buffers_changed || !kept.is_empty() {
@@ -133,8 +129,14 @@ impl Engine {
         for slot in changed {
             self.note_deadline(slot);
         }
+        released.extend(unwanted_statics);
+        self.let_all_go(now, released, out);
+    }
+
+    /// Lets go what nobody wants any more, after what is wanted has been asked for.
+    fn let_all_go(&mut self, now: Instant, released: Vec<(Slot, Unwanted)>, out: &mut Vec<Action>) {
         self.pump(now, out);
-        for (slot, unwanted) in released.into_iter().chain(unwanted_statics) {
+        for (slot, unwanted) in released {
             self.let_go(slot, &unwanted);
         }
     }

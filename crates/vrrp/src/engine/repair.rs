@@ -65,8 +65,11 @@ impl Engine {
 
     /// What follows from a report about an address.
     pub(super) fn address_missed(&mut self, now: Instant, key: AddressKey, report: Report, out: &mut Vec<Action>) {
-        if let Report::Repairing(_) = &report {
-            self.repairs.mending.insert(key.interface);
+        match &report {
+            Report::Repairing(_) | Report::RepairingAgain => {
+                self.repairs.mending.insert(key.interface);
+            }
+            Report::Nothing | Report::Lost(_) => {}
         }
         self.missed(now, Kind::Address, &key, report, out);
     }
@@ -81,7 +84,7 @@ impl Engine {
         out: &mut Vec<Action>,
     ) {
         match report {
-            Report::Nothing => {}
+            Report::Nothing | Report::RepairingAgain => {}
             Report::Repairing(owners) => self.tell_repair(now, kind, key, &owners, out),
             Report::Lost(owners) => {
                 for slot in owners.into_iter().filter(|slot| *slot != STATIC) {

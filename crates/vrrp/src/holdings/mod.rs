@@ -339,6 +339,13 @@ impl<T: Item> Holdings<T> {
         };
         let at = now.after(backoff(entry.refusals));
         entry.refusals = entry.refusals.saturating_add(1);
+        self.retry_at(at, key);
+    }
+
+    fn retry_at(&mut self, at: Instant, key: &T::Key) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
         if let Some(old) = entry.retry_at.replace(at) {
             self.retries.remove(&(old, key.clone()));
         }

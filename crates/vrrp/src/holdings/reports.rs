@@ -14,6 +14,11 @@ use core::time::Duration;
 const REPAIRS: usize = 2;
 /// How long a loss is remembered.
 const LOSS_MEMORY: Duration = Duration::from_secs(1);
+/// What is taken away again within this time is taken away by the same act, and not counted: programs that flush a
+/// table list and delete until the list is empty (`ip route flush`), and see what we put back in between.
+const ONE_ACT: Duration = Duration::from_millis(20);
+/// How long such a program is given to find the list empty.
+const ACT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a report means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub(crate) enum Report {
     Nothing,
     /// Somebody else took it away; it is being put back for these.
     Repairing(Vec<Slot>),
+    /// Somebody else took it away once more while that was done; it is put back in a moment.
+    RepairingAgain,
     /// Somebody else takes it away again and again; these want it.
     Lost(Vec<Slot>),
 }
@@ -85,6 +92,12 @@ impl<T: Item> Holdings<T> {
         }
         let owners = entry.owners.clone();
         entry.losses.retain(|at| now.since(*at) < LOSS_MEMORY);
+        if entry.losses.last().is_some_and(|at| now.since(*at) < ONE_ACT) {
+            entry.repairing = true;
+            entry.phase = Phase::AddRefused;
+            self.retry_at(now.after(ACT_PAUSE), key);
+            return Report::RepairingAgain;
+        }
         if entry.losses.len() >= REPAIRS {
             entry.losses.clear();
             entry.phase = Phase::AddRefused;

@@ -1,4 +1,4 @@
-//! Carries out what the engine asks of the kernel: adverts, changes to addresses, announcements.
+//! Carries out what the engine asks of the kernel: adverts, announcements, and through `changes` what it has.
 //!
 //! Nothing here waits. Everything of a turn goes out in few system calls: adverts first, because peers count the
 //! microseconds; then changes to addresses; then announcements, which are of no use before them. That keeps the order
@@ -6,14 +6,10 @@
 
 use crate::log::{Level, Reporter};
 use ::vrrp::action::{AddressStep, Advert, Announced, Announcement};
-use ::vrrp::config::{AddressKey, Name};
+use ::vrrp::config::Name;
 use ::vrrp::input::{BatchId, SocketKey};
 use base::{Family, IfIndex, Instant};
 use linux::SysError;
-use linux::netlink::KEEPALIVED_MARK;
-use linux::netlink::address::{
-    Action as Change, AddressFlags, AddressRequest, AddressSocket, BatchDone, CHUNK, Outcome,
-};
 use linux::socket::frame::Frame;
 use linux::socket::packet::{FrameSender, OutFrame};
 use linux::socket::raw::{AdvertSender, OutPacket};
@@ -22,6 +18,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use super::changes::Changes;
 use super::facts::Watcher;
 
 /// Frames that wait for room in the kernel. Beyond it the oldest are dropped and counted: the addresses of those are
@@ -37,15 +34,7 @@ const QUIET: Duration = Duration::from_secs(10);
 pub(super) struct Effects {
     senders: BTreeMap<(Family, u8), AdvertSender>,
     adverts: Vec<Advert>,
-    addresses: AddressSocket,
-    requests: Vec<AddressRequest>,
-    /// The batches of the engine in `requests`, in order.
-    queued: Vec<(BatchId, Vec<AddressKey>)>,
-    /// By the number of a batch of ours, which joins several of the engine's.
-    submitted: BTreeMap<u64, Submitted>,
-    unknown: Vec<Submitted>,
-    finished: Vec<(BatchId, Vec<(usize, i32)>)>,
-    next_batch: u64,
+    pub(super) changes: Changes,
     frames: FrameSender,
     waiting: VecDeque<Announcement>,
     retry_at: Option<Instant>,
@@ -53,23 +42,12 @@ pub(super) struct Effects {
     quiet_until: Instant,
 }
 
-struct Submitted {
-    parts: Vec<(BatchId, Vec<AddressKey>)>,
-    adding: Vec<bool>,
-}
-
 impl Effects {
     pub(super) fn open() -> Result<Effects, SysError> {
         Ok(Effects {
             senders: BTreeMap::new(),
             adverts: Vec::new(),
-            addresses: AddressSocket::open()?,
-            requests: Vec::new(),
-            queued: Vec::new(),
-            submitted: BTreeMap::new(),
-            unknown: Vec::new(),
-            finished: Vec::new(),
-            next_batch: 0,
+            changes: Changes::open()?,
             frames: FrameSender::open()?,
             waiting: VecDeque::new(),
             retry_at: None,
@@ -86,7 +64,7 @@ impl Effects {
     /// Whether nothing is waiting to be answered. Who ends waits for this only: frames that an interface does not
     /// take would hold it for ever, and they name addresses that are gone.
     pub(super) fn is_answered(&self) -> bool {
-        self.submitted.is_empty() && self.finished.is_empty() && self.unknown.is_empty()
+        self.changes.is_answered()
     }
 
     /// When frames without room are to be tried again.
@@ -98,10 +76,9 @@ impl Effects {
         self.adverts.push(advert);
     }
 
-    pub(super) fn queue_changes(&mut self, batch: BatchId, steps: &[AddressStep], watcher: &Watcher) {
-        self.requests.extend(steps.iter().map(|step| request(step, watcher)));
+    pub(super) fn queue_addresses(&mut self, batch: BatchId, steps: &[AddressStep], watcher: &Watcher) {
         self.forget_announcements(steps);
-        self.queued.push((batch, steps.iter().map(key).collect()));
+        self.changes.queue_addresses(batch, steps, watcher);
     }
 
     /// Drops frames that wait for room and name an address that goes: sent later they would draw traffic away from
@@ -183,97 +160,6 @@ impl Effects {
         }
     }
 
-    /// Hands the queued changes to the kernel, as many batches in one system call as fit.
-    pub(super) fn submit_changes(&mut self, reporter: &Reporter) {
-        let requests = std::mem::take(&mut self.requests);
-        let mut rest = requests.as_slice();
-        let mut parts = Vec::new();
-        let mut size = 0;
-        for (batch, keys) in std::mem::take(&mut self.queued) {
-            if size > 0 && size + keys.len() > CHUNK {
-                let (now, later) = rest.split_at(size.min(rest.len()));
-                self.submit(std::mem::take(&mut parts), now, reporter);
-                rest = later;
-                size = 0;
-            }
-            size += keys.len();
-            parts.push((batch, keys));
-        }
-        if !parts.is_empty() {
-            self.submit(parts, rest, reporter);
-        }
-    }
-
-    fn submit(&mut self, parts: Vec<(BatchId, Vec<AddressKey>)>, requests: &[AddressRequest], reporter: &Reporter) {
-        let number = self.next_batch;
-        self.next_batch += 1;
-        match self.addresses.submit(number, requests) {
-            Ok(()) => {
-                let adding = requests.iter().map(|request| request.action == Change::Add).collect();
-                self.submitted.insert(number, Submitted { parts, adding });
-            }
-            Err(error) => {
-                reporter.error(&error);
-                let errno = error.errno().unwrap_or(0);
-                for (batch, keys) in parts {
-                    self.finished
-                        .push((batch, (0..keys.len()).map(|at| (at, errno)).collect()));
-                }
-            }
-        }
-    }
-
-    /// Reads answers. True if some were lost and [`Effects::settle_unknown`] has to look for itself.
-    pub(super) fn complete(&mut self) -> Result<bool, SysError> {
-        if self.submitted.is_empty() {
-            return Ok(!self.unknown.is_empty());
-        }
-        let mut done = Vec::new();
-        let result = self.addresses.complete(&mut done);
-        for BatchDone { batch, outcome } in done {
-            let Some(submitted) = self.submitted.remove(&batch) else {
-                continue;
-            };
-            match outcome {
-                Outcome::Answered { refused } => self.finish(submitted, &refused),
-                Outcome::Unknown => self.unknown.push(submitted),
-            }
-        }
-        result.map(|()| !self.unknown.is_empty())
-    }
-
-    /// Answers batches whose answers were lost by what is there now.
-    pub(super) fn settle_unknown(&mut self, watcher: &Watcher) {
-        /// Nobody knows the real one.
-        const UNKNOWN: i32 = 0;
-        for submitted in std::mem::take(&mut self.unknown) {
-            let keys = submitted.parts.iter().flat_map(|(_, keys)| keys);
-            let refused: Vec<(usize, i32)> = keys
-                .zip(&submitted.adding)
-                .enumerate()
-                .filter(|(_, (key, adding))| watcher.has(key) != **adding)
-                .map(|(at, _)| (at, UNKNOWN))
-                .collect();
-            self.finish(submitted, &refused);
-        }
-    }
-
-    fn finish(&mut self, submitted: Submitted, refused: &[(usize, i32)]) {
-        let mut first = 0;
-        for (batch, keys) in submitted.parts {
-            let mine = first..first + keys.len();
-            let refused = refused.iter().filter(|(at, _)| mine.contains(at));
-            self.finished
-                .push((batch, refused.map(|(at, errno)| (at - mine.start, *errno)).collect()));
-            first += keys.len();
-        }
-    }
-
-    /// The batches that are done, with the refused steps of each.
-    pub(super) fn take_finished(&mut self) -> Vec<(BatchId, Vec<(usize, i32)>)> {
-        std::mem::take(&mut self.finished)
-    }
-
     /// Sends frames that wait, as many as the kernel has room for.
     pub(super) fn send_announcements(&mut self, now: Instant, reporter: &Reporter) {
         self.retry_at = None;
@@ -316,7 +202,7 @@ impl Effects {
 impl AsFd for Effects {
     /// Readable when changes to addresses have been answered.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.addresses.as_fd()
+        self.changes.as_fd()
     }
 }
 
@@ -355,43 +241,5 @@ fn packet(advert: &Advert) -> OutPacket<'_> {
         destination: advert.destination,
         interface: advert.interface,
         hop_limit: advert.hop_limit,
-    }
-}
-
-fn key(step: &AddressStep) -> AddressKey {
-    match step {
-        AddressStep::Add { address, .. } => address.key(),
-        AddressStep::Remove { key, .. } => *key,
-    }
-}
-
-fn request(step: &AddressStep, watcher: &Watcher) -> AddressRequest {
-    match step {
-        AddressStep::Remove { interface, key, peer } => AddressRequest {
-            // The other end of what an earlier run left is known to the kernel only.
-            peer: peer.or_else(|| watcher.peer_of(key)),
-            ..AddressRequest::remove(*interface, key.prefix)
-        },
-        AddressStep::Add { interface, address } => add(*interface, address),
-    }
-}
-
-fn add(interface: IfIndex, address: &::vrrp::config::VirtualAddress) -> AddressRequest {
-    let flags = address.flags;
-    AddressRequest {
-        peer: address.peer,
-        broadcast: address.broadcast,
-        label: address.label,
-        scope: address.scope,
-        flags: AddressFlags {
-            dad: flags.dad,
-            home: flags.home,
-            mngtmpaddr: flags.mngtmpaddr,
-            noprefixroute: flags.noprefixroute,
-            autojoin: flags.autojoin,
-        },
-        preferred_lifetime: address.preferred_lifetime,
-        mark: KEEPALIVED_MARK,
-        ..AddressRequest::add(interface, address.prefix)
     }
 }

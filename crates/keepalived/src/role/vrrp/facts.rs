@@ -1,7 +1,7 @@
 //! Turns the mirror's links and addresses into what the engine is told of them.
 //!
-//! Addresses that carry our mark are never part of an interface's facts: they are virtual, ours or those of another
-//! daemon beside us, and no adverts may come from them. Because of that, taking over thousands of addresses does not
+//! Addresses that carry our mark are not part of an interface's facts unless they are static: they are virtual, ours or
+//! those of another daemon beside us, and no adverts may come from them. Because of that, taking over thousands of addresses does not
 //! change the facts, and costs nothing here.
 
 use crate::log::{Level, Reporter};
@@ -20,6 +20,8 @@ pub(super) struct Watcher {
     mirror: Mirror,
     changes: Vec<Change>,
     dirty: BTreeSet<IfName>,
+    /// See [`Watcher::set_statics`].
+    statics: BTreeSet<AddressKey>,
 }
 
 impl Watcher {
@@ -28,6 +30,7 @@ impl Watcher {
             mirror: Mirror::open()?,
             changes: Vec::new(),
             dirty: BTreeSet::new(),
+            statics: BTreeSet::new(),
         })
     }
 
@@ -39,6 +42,21 @@ impl Watcher {
     /// The other end of an address.
     pub(super) fn peer_of(&self, key: &AddressKey) -> Option<IpAddr> {
         self.find(key)?.peer
+    }
+
+    /// The kernel's number of an interface.
+    pub(super) fn index_of(&self, name: IfName) -> Option<IfIndex> {
+        self.mirror.link_named(name).map(|link| link.index)
+    }
+
+    /// Addresses with our mark that are static: adverts may come from them.
+    pub(super) fn set_statics(&mut self, statics: BTreeSet<AddressKey>) {
+        let changed: Vec<IfName> = statics
+            .symmetric_difference(&self.statics)
+            .map(|key| key.interface)
+            .collect();
+        self.dirty.extend(changed);
+        self.statics = statics;
     }
 
     /// The name of an interface.
@@ -82,7 +100,7 @@ impl Watcher {
         for link in self.mirror.links() {
             tell(Input::Interface {
                 name: link.name,
-                facts: Some(facts(&self.mirror, link)),
+                facts: Some(self.facts(link)),
             });
         }
     }
@@ -104,7 +122,7 @@ impl Watcher {
             let link = self.mirror.link_named(name);
             tell(Input::Interface {
                 name,
-                facts: link.map(|link| facts(&self.mirror, link)),
+                facts: link.map(|link| self.facts(link)),
             });
         }
         Ok(turn)
@@ -134,8 +152,48 @@ impl Watcher {
     }
 
     fn touch(&mut self, name: IfName, address: &Address) {
-        if address.mark != KEEPALIVED_MARK {
+        if !self.is_virtual(name, address) {
             self.dirty.insert(name);
+        }
+    }
+
+    /// Whether an address moves with a master, ours or that of another daemon beside us.
+    fn is_virtual(&self, interface: IfName, address: &Address) -> bool {
+        let prefix = address.prefix;
+        address.mark == KEEPALIVED_MARK && !self.statics.contains(&AddressKey { interface, prefix })
+    }
+
+    fn facts(&self, link: &Link) -> InterfaceFacts {
+        let usable = |family| {
+            self.mirror
+                .addresses(link.index, family)
+                .filter(|address| {
+                    !self.is_virtual(link.name, address) && !address.is_tentative() && !address.is_duplicate()
+                })
+                .map(|address| address.prefix.address())
+        };
+        let ipv4 = usable(Family::V4).filter_map(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        let (link_local, ipv6) = usable(Family::V6)
+            .filter_map(|address| match address {
+                IpAddr::V4(_) => None,
+                IpAddr::V6(address) => Some(address),
+            })
+            .partition(|address| address.is_unicast_link_local());
+        InterfaceFacts {
+            index: link.index,
+            mac: link.mac,
+            mtu: link.mtu,
+            up: link.up,
+            running: link.running,
+            multicast: link.multicast,
+            noarp: link.noarp,
+            forwarding6: link.forwarding6,
+            ipv4: ipv4.collect(),
+            link_local,
+            ipv6,
         }
     }
 }
@@ -161,37 +219,5 @@ fn monitored(change: &Change) -> Option<String> {
         Change::AddressAdded { name, address, .. } => Some(format!("{} added to {name}", address.prefix)),
         Change::AddressRemoved { name, address, .. } => Some(format!("{} deleted from {name}", address.prefix)),
         Change::Link { .. } | Change::LinkGone { .. } | Change::AddressChanged { .. } | Change::Resynced => None,
-    }
-}
-
-fn facts(mirror: &Mirror, link: &Link) -> InterfaceFacts {
-    let usable = |family| {
-        mirror
-            .addresses(link.index, family)
-            .filter(|address| address.mark != KEEPALIVED_MARK && !address.is_tentative() && !address.is_duplicate())
-            .map(|address| address.prefix.address())
-    };
-    let ipv4 = usable(Family::V4).filter_map(|address| match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    });
-    let (link_local, ipv6) = usable(Family::V6)
-        .filter_map(|address| match address {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(address) => Some(address),
-        })
-        .partition(|address| address.is_unicast_link_local());
-    InterfaceFacts {
-        index: link.index,
-        mac: link.mac,
-        mtu: link.mtu,
-        up: link.up,
-        running: link.running,
-        multicast: link.multicast,
-        noarp: link.noarp,
-        forwarding6: link.forwarding6,
-        ipv4: ipv4.collect(),
-        link_local,
-        ipv6,
     }
 }

@@ -8,30 +8,37 @@
 //! Within a turn packets come before timers. A master-down timer that expired while an advert was waiting in the
 //! socket (the process was stopped, or the machine was busy) must not make a second master.
 
+mod changes;
 mod effects;
 mod facts;
 mod report;
 mod sockets;
+mod translate;
 
 use super::{Context, Order};
 use crate::exit;
 use crate::ipc::FromRole;
 use crate::log::{Level, Reporter};
 use ::vrrp::action::Action;
+use ::vrrp::config::{AddressKey, VirtualAddress};
 use ::vrrp::engine::{Engine, leftovers};
 use ::vrrp::input::Input;
 use base::Instant;
 use effects::Effects;
 use facts::Watcher;
 use linux::SysError;
+use linux::interface::Promotion;
+use linux::netlink::routing::{RoutingChange, RoutingEar};
 use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 const CONTROL: Token = Token(0);
 const MIRROR: Token = Token(1);
-const ADDRESSES: Token = Token(2);
+const CHANGES: Token = Token(2);
+const ROUTING: Token = Token(3);
 /// Pause before the mirror is read again after an error.
 const MIRROR_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
 /// Sockets have this token and the following.
@@ -61,14 +68,23 @@ pub(crate) fn run(context: Context) -> u8 {
     }
 }
 
+/// The static addresses of a model.
+fn statics(model: &::vrrp::config::Model) -> BTreeSet<AddressKey> {
+    model.statics.addresses.iter().map(VirtualAddress::key).collect()
+}
+
 struct Role {
     context: Context,
     reporter: Reporter,
     reactor: Reactor,
     watcher: Watcher,
+    ear: RoutingEar,
+    /// Kept empty; its memory is used again and again.
+    heard: Vec<RoutingChange>,
     sockets: Sockets,
     effects: Effects,
     engine: Engine,
+    promotion: Promotion,
     /// What the engine wants and has not got yet.
     actions: Vec<Action>,
     /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
@@ -83,11 +99,14 @@ impl Role {
     fn open(mut context: Context) -> Result<Role, SysError> {
         let reporter = context.reporter();
         let reactor = Reactor::new()?;
-        let watcher = Watcher::open()?;
+        let mut watcher = Watcher::open()?;
+        watcher.set_statics(statics(&context.model.vrrp));
+        let ear = RoutingEar::open()?;
         let effects = Effects::open()?;
         reactor.register(context.as_fd(), CONTROL, Interest::Readable)?;
         reactor.register(watcher.as_fd(), MIRROR, Interest::Readable)?;
-        reactor.register(effects.as_fd(), ADDRESSES, Interest::Readable)?;
+        reactor.register(effects.as_fd(), CHANGES, Interest::Readable)?;
+        reactor.register(ear.as_fd(), ROUTING, Interest::Readable)?;
 
         let now = reactor.now();
         // Nobody advertises what is here already: an earlier run left it.
@@ -105,6 +124,7 @@ impl Role {
         watcher.introduce(|input| engine.handle(now, input, &mut actions));
         engine.start(now, leftovers, &mut actions);
         let model = std::mem::take(&mut context.model.vrrp);
+        engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
         let mut role = Role {
@@ -112,6 +132,9 @@ impl Role {
             reporter,
             reactor,
             watcher,
+            ear,
+            heard: Vec::new(),
+            promotion: Promotion::default(),
             sockets: Sockets::new(FIRST_SOCKET),
             effects,
             engine,
@@ -178,7 +201,8 @@ impl Role {
         match token {
             CONTROL => self.obey(now),
             MIRROR => self.look(now),
-            ADDRESSES => self.complete(now),
+            CHANGES => self.complete(now),
+            ROUTING => self.listen(now),
             socket => {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 let take = |arrived, input: Input<'_>| engine.handle(arrived, input, actions);
@@ -205,23 +229,36 @@ impl Role {
         }
     }
 
-    /// Collects what became of changes to addresses.
+    /// Reads what the kernel says of routes and rules.
+    fn listen(&mut self, now: Instant) {
+        match self.ear.read(&mut self.heard) {
+            Ok(linux::Turn::Drained) => {}
+            Ok(linux::Turn::More) => self.reactor.again(ROUTING),
+            Err(error) => self.reporter.error(error),
+        }
+        // A route goes with the address that is its source or the way to its gateway, which the mirror was told before: the
+        // address must be put back first.
+        self.look(now);
+        for change in self.heard.drain(..) {
+            if let Some(input) = self.effects.changes.told(&change) {
+                self.engine.handle(now, input, &mut self.actions);
+            }
+        }
+    }
+
+    /// Collects what became of changes to addresses, routes and rules.
     fn complete(&mut self, now: Instant) {
-        match self.effects.complete() {
+        match self.effects.changes.complete() {
             Ok(false) => {}
             Ok(true) => {
                 // Answers were lost: the mirror knows what the kernel did, once it has read on.
                 self.look(now);
-                self.effects.settle_unknown(&self.watcher);
+                self.effects.changes.settle_unknown(&self.watcher);
             }
             Err(error) => self.reporter.error(error),
         }
-        for (batch, refused) in self.effects.take_finished() {
-            let input = Input::AddressesChanged {
-                batch,
-                refused: &refused,
-            };
-            self.engine.handle(now, input, &mut self.actions);
+        for finished in self.effects.changes.take_finished() {
+            self.engine.handle(now, finished.input(), &mut self.actions);
         }
     }
 
@@ -237,6 +274,9 @@ impl Role {
             match action {
                 Action::SendAdvert(advert) => self.effects.queue_advert(advert),
                 Action::ChangeAddresses { .. }
+                | Action::ChangeRoutes { .. }
+                | Action::ChangeRules { .. }
+                | Action::PromoteSecondaries { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
                 | Action::Tell(_)
@@ -252,7 +292,20 @@ impl Role {
             match action {
                 // They are gone.
                 Action::SendAdvert(_) => {}
-                Action::ChangeAddresses { batch, steps } => self.effects.queue_changes(batch, &steps, &self.watcher),
+                Action::ChangeAddresses { batch, steps } => {
+                    self.effects.queue_addresses(batch, &steps, &self.watcher);
+                }
+                Action::ChangeRoutes { batch, steps } => {
+                    self.effects.changes.queue_routes(batch, &steps, &self.watcher);
+                }
+                Action::ChangeRules { batch, steps } => self.effects.changes.queue_rules(batch, &steps),
+                Action::PromoteSecondaries { interface, on } => {
+                    // After what was asked before: an address is never taken away under another setting.
+                    self.effects.changes.submit(&self.reporter);
+                    if let Err(error) = self.promotion.set(interface, on) {
+                        self.reporter.error(error);
+                    }
+                }
                 Action::Announce(announcement) => {
                     if self.reporter.keeps(Level::Detail) {
                         let place = self.watcher.name_of(announcement.interface);
@@ -274,7 +327,7 @@ impl Role {
                 Action::SocketsChanged => sockets_changed = true,
             }
         }
-        self.effects.submit_changes(&self.reporter);
+        self.effects.changes.submit(&self.reporter);
         self.effects.send_announcements(now, &self.reporter);
         if sockets_changed {
             self.reconcile_sockets(now);
@@ -301,7 +354,10 @@ impl Role {
             match order {
                 Order::Reload { generation, model } => {
                     self.reporter.info("Reloading");
+                    self.watcher.set_statics(statics(&model.vrrp));
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
+                    // What static addresses are may be the source of adverts from now on.
+                    self.look(now);
                     self.context.send(&FromRole::Reloaded { generation });
                 }
                 Order::Dump(kind) => {
