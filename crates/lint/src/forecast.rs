@@ -111,23 +111,25 @@ pub fn routers(nodes: &[Node]) -> Vec<Router<'_>> {
         .collect()
 }
 
-/// The trackers of an instance as they really count: a sync group changes those of its members.
+/// The trackers of an instance as they really count: the rules of sync groups and owners change weights, and what cannot
+/// be tracked is gone.
 fn counting<'n>(instance: &Instance<'n>) -> Vec<Tracker<'n>> {
-    let mut all = instance.trackers();
-    let Some(group) = instance.group() else { return all };
-    let named: Vec<(Kind, &str)> = all.iter().filter(|t| t.of_group).map(|t| (t.kind, t.name)).collect();
-    all.retain(|t| t.of_group || !named.contains(&(t.kind, t.name)));
-    if !allows_weights(group) {
-        all.retain_mut(|tracker| {
-            let fault = tracker.kind == Kind::Interface
-                || tracker.kind == Kind::File && !tracker.line.words.iter().any(|word| word == "weight");
-            if fault {
-                tracker.weight = 0;
-            }
-            tracker.weight == 0
-        });
-    }
-    all
+    let written = instance.trackers();
+    let counts = instance.config.trackers.iter();
+    counts
+        .filter_map(|tracker| {
+            let (kind, name) = (Kind::of(&tracker.object), tracker.object.name());
+            let mut lines = written.iter().filter(|line| (line.kind, line.name) == (kind, name));
+            let line = lines.next()?;
+            Some(Tracker {
+                weight: tracker.weight.value,
+                reverse: tracker.weight.reverse,
+                // The group is written first.
+                of_group: line.of_group,
+                ..*line
+            })
+        })
+        .collect()
 }
 
 /// Whether weighted trackers count in a sync group.

@@ -1,12 +1,11 @@
 //! One node: what its file says and what that means, joined by the names of its objects.
 //!
-//! Decides nothing about right or wrong. Numbers come from the model where it has them; what the model of this version
-//! does not carry is read from the lines as written.
+//! Decides nothing about right or wrong. What counts comes from the model; how it was written, from the lines.
 
 use conf::diagnostic::Location;
 use conf::outline::Item;
 use std::net::IpAddr;
-use vrrp::config::{Config, Delivery};
+use vrrp::config::{Config, Delivery, Tracked};
 
 /// Everything that is known of a node.
 #[derive(Debug)]
@@ -36,6 +35,17 @@ pub enum Kind {
 
 impl Kind {
     const ALL: [Kind; 5] = [Kind::Interface, Kind::Script, Kind::File, Kind::Process, Kind::Bfd];
+
+    /// The kind of an object.
+    pub fn of(object: &Tracked) -> Kind {
+        match object {
+            Tracked::Interface(_) => Kind::Interface,
+            Tracked::Script(_) => Kind::Script,
+            Tracked::File(_) => Kind::File,
+            Tracked::Process(_) => Kind::Process,
+            Tracked::Bfd(_) => Kind::Bfd,
+        }
+    }
 
     /// The list it is named in, and the blocks that declare it.
     fn keywords(self) -> (&'static str, &'static [&'static str]) {
@@ -200,7 +210,7 @@ impl<'n> Instance<'n> {
         }
     }
 
-    /// Everything it tracks, through its sync group too. Its own interface is not among it.
+    /// Everything it tracks as it is written, through its sync group too.
     pub fn trackers(&self) -> Vec<Tracker<'n>> {
         let group = self.node.group_of(self.name());
         let mut all: Vec<Tracker<'n>> = Vec::new();
