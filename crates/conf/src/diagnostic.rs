@@ -37,6 +37,8 @@ pub enum Class {
     InvalidNumber,
     /// Any other error.
     Error,
+    /// An error after which there is nothing to run; for `-t` one like any other.
+    Unusable,
     /// Legal, but probably wrong.
     Warning,
     /// An old spelling.
@@ -138,6 +140,7 @@ pub fn exit_code(diagnostics: &[Diagnostic]) -> u8 {
         | Class::MissingParameter
         | Class::InvalidNumber
         | Class::Error
+        | Class::Unusable
         | Class::Warning
         | Class::Deprecated => 5,
         Class::Security => 6,
@@ -151,7 +154,13 @@ pub fn fatal(diagnostics: &[Diagnostic]) -> Option<u8> {
     if has(Class::FileNotFound) {
         return Some(6);
     }
-    (has(Class::MissingParameter) || has(Class::BadInterface) || has(Class::Fatal)).then_some(2)
+    let cannot = [
+        Class::MissingParameter,
+        Class::BadInterface,
+        Class::Fatal,
+        Class::Unusable,
+    ];
+    cannot.into_iter().any(has).then_some(2)
 }
 
 #[cfg(test)]

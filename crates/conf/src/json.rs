@@ -125,6 +125,7 @@ impl Class {
             Class::MissingParameter => "missing-parameter",
             Class::InvalidNumber => "invalid-number",
             Class::Error => "error",
+            Class::Unusable => "unusable",
             Class::Warning => "warning",
             Class::Deprecated => "deprecated",
             Class::Security => "security",
@@ -149,6 +150,7 @@ impl Class {
             | Class::MissingParameter
             | Class::InvalidNumber
             | Class::Error
+            | Class::Unusable
             | Class::Security => "error",
         }
     }

@@ -114,7 +114,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
             configs.insert(name, config);
         }
     }
-    let joined = join::join(low, &drafts, &mut configs, halted);
+    let joined = join::join(low, &drafts, &mut configs, reached);
     let instances: BTreeMap<Name, Arc<Config>> = configs.into_iter().map(|(n, c)| (n, Arc::new(c))).collect();
     Model {
         global: std::mem::take(&mut low.global),
@@ -159,7 +159,7 @@ fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
     let class = match finding.weight {
         Weight::Note => Class::Notice,
         Weight::Error => Class::Error,
-        Weight::Fatal => Class::Fatal,
+        Weight::Fatal => Class::Unusable,
     };
     low.say_at(Some(at), placed, class, code(finding.keyword), finding.text);
     if let Some(said) = low.said.last_mut() {

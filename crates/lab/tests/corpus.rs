@@ -44,11 +44,26 @@ const EXPLAINED: &[(&str, &[&str])] = &[
         "known-keywords",
         &["'enable_dbus'", "'dbus_service_name'", "'enable_snmp_rfc"],
     ),
-    ("passwords-masked", &["'********'", "'PASSWORD:-secret'"]),
+    (
+        "passwords-masked",
+        &[
+            "'********'",
+            "'PASSWORD:-secret'",
+            "Line 27) Unknown keyword '}'",
+            "Duplicate SSL - overwriting",
+        ],
+    ),
     ("repeat-inside-a-garp-group", &["garp_group already specified for"]),
     (
         "comments-in-multi-line-definitions",
-        &["Unknown keyword '", "Unexpected '{'", "There are "],
+        &[
+            "Unknown keyword '",
+            "Unexpected '{'",
+            "Extra '}' found",
+            "There are ",
+            "(42)",
+            "(62)",
+        ],
     ),
 ];
 

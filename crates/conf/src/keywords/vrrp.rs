@@ -97,7 +97,7 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     script 1 "notify_master_rx_lower_pri" "notify_master_rx_lower_pri COMMAND [USER [GROUP]]" "" "none" "Run when a lower priority advert arrives while MASTER";
     line 0 "smtp_alert" "smtp_alert [BOOL]" "" "smtp_alert_vrrp, else smtp_alert, else off" "Mail on state change";
     line 0 "notify_priority_changes" "notify_priority_changes [BOOL]" "" "sync group or vrrp_notify_priority_changes" "Write priority changes to FIFOs" => crate::lower::tracker::notify_priority_changes;
-    line 1 "lvs_sync_daemon_interface" "lvs_sync_daemon_interface IFNAME" "" "none" "Deprecated after 1.2.19; now global_defs lvs_sync_daemon";
+    line 1 "lvs_sync_daemon_interface" "lvs_sync_daemon_interface IFNAME" "" "none" "Deprecated after 1.2.19; now global_defs lvs_sync_daemon" => crate::lower::lvs::settings::sync_daemon_of_instance;
     line 1 "garp_master_delay" "garp_master_delay SECS" "0-4294" "vrrp_garp_master_delay" "Delay of second ARP/NA burst" => crate::lower::instance::garp_master_delay;
     line 1 "garp_master_refresh" "garp_master_refresh SECS" "0-4294967295" "vrrp_garp_master_refresh" "Refresh period" => crate::lower::instance::garp_master_refresh;
     line 1 "garp_master_repeat" "garp_master_repeat N" "0-4294967295 (0 becomes 1)" "vrrp_garp_master_repeat" "Messages per burst" => crate::lower::instance::garp_master_repeat;

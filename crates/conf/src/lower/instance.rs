@@ -198,13 +198,24 @@ pub(crate) fn state(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     }
 }
 
+/// The loopback interface, which Linux always calls so.
+const LOOPBACK: &str = "lo";
+
 /// `interface IFNAME`.
 pub(crate) fn interface(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let whose = low
         .current()
         .map(|i| format!("vrrp_instance {}", i.name))
         .unwrap_or_default();
-    let name = low.interface(line, 1, &whose);
+    let mut name = low.interface(line, 1, &whose);
+    if line.word(1) == Some(LOOPBACK) {
+        low.wrong(
+            line,
+            "interface-loopback",
+            format!(" cannot use a loopback interface ({LOOPBACK}) for vrrp - ignoring"),
+        );
+        name = None;
+    }
     if let Some(draft) = low.draft(line, "interface") {
         draft.interface = name;
     }

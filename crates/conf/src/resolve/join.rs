@@ -3,11 +3,11 @@
 //! The rules are [`vrrp::draft::join`]'s; here they get their positions, and what nobody tracks is left out.
 
 use super::found;
-use crate::diagnostic::{Class, Stage};
+use crate::diagnostic::Class;
 use crate::lower::Lowering;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::tracker::GroupBlock;
-use crate::model::{DynamicInterfaces, Tracking};
+use crate::model::Tracking;
 use crate::source::Mark;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) fn join(
     low: &mut Lowering<'_>,
     drafts: &[InstanceDraft],
     configs: &mut BTreeMap<Name, Config>,
-    halted: Option<Stage>,
+    reached: bool,
 ) -> Joined {
     let open = low.group.take();
     let blocks: Vec<GroupBlock> = std::mem::take(&mut low.groups).into_iter().chain(open).collect();
@@ -37,9 +37,8 @@ pub(super) fn join(
     let silent: BTreeSet<Name> = silent.map(|draft| Name::from(draft.name.as_str())).collect();
     let groups = blocks.iter().map(|block| block.draft.clone()).collect();
     let joined = join_all(configs, &order, groups, &silent);
-    // Upstream goes no further without its interfaces, nor without a parameter.
-    let dynamic = low.global.dynamic_interfaces != DynamicInterfaces::No;
-    if (dynamic || !low.absent_interface) && halted.is_none_or(|stage| stage > Stage::Vrrp) {
+    // Upstream goes no further without its interfaces, without a parameter, or after an instance that cannot run.
+    if reached {
         for remark in joined.remarks {
             say(low, drafts, &blocks, remark);
         }
@@ -83,7 +82,7 @@ fn told(low: &mut Lowering<'_>, at: Option<Mark>, finding: Finding) {
     let class = match finding.weight {
         Weight::Note => Class::Notice,
         Weight::Error => Class::Error,
-        Weight::Fatal => Class::Fatal,
+        Weight::Fatal => Class::Unusable,
     };
     low.say_at(at, false, class, super::code(finding.keyword), finding.text);
 }

@@ -1,6 +1,7 @@
 //! What `global_defs` says about virtual servers and their checks.
 
 use super::Line;
+use crate::diagnostic::Class;
 use crate::lower::Lowering;
 use crate::model::ReceiveBuffer;
 use lvs::config::{FlushOnStop, Nftables, PERSISTENCE_MAX, SyncDaemon};
@@ -142,6 +143,35 @@ pub(crate) fn sync_daemon(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         at += 2;
     }
     low.lvs.servers.settings.sync_daemon = Some(daemon);
+}
+
+/// `lvs_sync_daemon_interface IF` of an instance: the old way to say `lvs_sync_daemon IF INSTANCE`.
+pub(crate) fn sync_daemon_of_instance(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    let name = low.current().map(|instance| instance.name.clone()).unwrap_or_default();
+    let text = format!("({name}) Specifying lvs_sync_daemon_interface against a vrrp is deprecated.");
+    low.say(line, 0, Class::Deprecated, "lvs-sync", text);
+    // The second line stands under the text of the first, as in upstream.
+    let text = format!("{:1$}Please use global lvs_sync_daemon", "", name.len() + 4);
+    low.say(line, 0, Class::Deprecated, "lvs-sync", text);
+    if let Some(before) = &low.lvs.servers.settings.sync_daemon {
+        let text = format!(
+            "({name}) lvs_sync_daemon_interface has already been specified as {} - ignoring",
+            before.interface
+        );
+        return low.error(line, 0, "lvs-sync", text);
+    }
+    low.not_yet(line, "lvs_sync_daemon");
+    if let Some(interface) = low.interface(line, 1, "lvs_sync_daemon_interface") {
+        low.lvs.servers.settings.sync_daemon = Some(SyncDaemon {
+            interface,
+            instance: Some(low.lvs.share(&name)),
+            id: None,
+            max_len: None,
+            port: None,
+            ttl: None,
+            group: None,
+        });
+    }
 }
 
 fn is_sync_option(word: &str) -> bool {
