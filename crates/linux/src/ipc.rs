@@ -81,6 +81,11 @@ impl Channel {
         Ok(Channel(channel))
     }
 
+    /// An end that came with a message.
+    pub fn from_fd(fd: OwnedFd) -> Channel {
+        Channel(fd)
+    }
+
     /// Another handle of the same end.
     pub fn try_clone(&self) -> Result<Channel, SysError> {
         let copy = self.0.try_clone();

@@ -1,9 +1,12 @@
-//! Sockets for packets that no transport protocol carries: adverts over IP, announcements over Ethernet.
+//! Sockets for packets: adverts over IP, announcements over Ethernet, BFD over UDP.
 
+pub mod datagram;
 pub mod frame;
 pub mod packet;
 pub mod raw;
 
+#[cfg(test)]
+mod datagram_tests;
 #[cfg(test)]
 mod kernel_tests;
 #[cfg(test)]

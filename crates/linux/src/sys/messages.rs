@@ -403,7 +403,7 @@ fn take(level: libc::c_int, kind: libc::c_int, value: &[u8], packet: &mut Incomi
                 packet.interface = index.first_chunk().copied().map(u32::from_ne_bytes);
             }
         }
-        (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+        (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) | (libc::IPPROTO_IP, libc::IP_TTL) => {
             let hops = value.first_chunk().copied().map(i32::from_ne_bytes);
             packet.hop_limit = hops.and_then(|hops| u8::try_from(hops).ok());
         }
