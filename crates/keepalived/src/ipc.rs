@@ -6,6 +6,7 @@
 
 use crate::configuration::Bundle;
 use crate::log::Line;
+use crate::role::Kind;
 use linux::SysError;
 use linux::memfd::Sealed;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,32 @@ pub(crate) enum ToRole {
     Dump(DumpKind),
     /// Set the counters to zero.
     ClearStats,
+    /// A role that tracks BFD sessions, or the one that runs them, is (again) there. With it: one end of a channel
+    /// between the two, for [`SessionNews`].
+    Link {
+        /// Who is at the other end.
+        with: Kind,
+    },
+}
+
+/// From the bfd role to a role that tracks sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SessionNews {
+    /// The name of the session.
+    pub(crate) session: String,
+    /// What is known of it now.
+    pub(crate) state: PathState,
+}
+
+/// What the bfd role says of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) enum PathState {
+    /// The path works.
+    Up,
+    /// It does not.
+    Down,
+    /// The session is too young to know.
+    Undecided,
 }
 
 /// What a role starts with.
@@ -152,6 +179,7 @@ mod tests {
             ToRole::Dump(DumpKind::Stats),
             ToRole::Dump(DumpKind::Json),
             ToRole::ClearStats,
+            ToRole::Link { with: Kind::Bfd },
         ]
     }
 

@@ -4,6 +4,8 @@
 //! supervisor says so, when the supervisor is gone, or on SIGTERM; all three are [`Order::Stop`]. What a role does
 //! is in its own module.
 
+mod bfd;
+mod sessions;
 pub(crate) mod setup;
 mod vrrp;
 
@@ -20,6 +22,7 @@ use linux::memfd::Sealed;
 use linux::process::{self, Pid};
 use linux::sched::{self, Scheduling};
 use linux::signal::{self, Signal, Signals};
+use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -32,7 +35,7 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Which task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// Health checks and virtual services.
     Check,
@@ -95,6 +98,13 @@ pub(crate) enum Order {
     Dump(DumpKind),
     /// Set the counters to zero.
     ClearStats,
+    /// Another role is at the other end of this channel, in the place of the one before; see [`crate::ipc::SessionNews`].
+    Link {
+        /// Which.
+        with: Kind,
+        /// Our end.
+        channel: Channel,
+    },
 }
 
 /// Everything a role gets, and its way to talk to the supervisor.
@@ -198,6 +208,10 @@ impl Context {
             ToRole::Stop => self.stop(),
             ToRole::Dump(kind) => Next::Order(Order::Dump(kind)),
             ToRole::ClearStats => Next::Order(Order::ClearStats),
+            ToRole::Link { with } => {
+                let channel = descriptors.into_iter().next().map(Channel::from_fd);
+                channel.map_or(Next::Ignored, |channel| Next::Order(Order::Link { with, channel }))
+            }
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })
@@ -257,7 +271,8 @@ pub(crate) fn run(kind: Kind) -> u8 {
     let reporter = context.reporter();
     let code = match kind {
         Kind::Vrrp => vrrp::run(context),
-        Kind::Check | Kind::Bfd => {
+        Kind::Bfd => bfd::run(context),
+        Kind::Check => {
             reporter.error(format_args!("The {} process is not implemented yet", kind.title()));
             exit::CONFIG
         }

@@ -132,10 +132,11 @@ impl Supervisor {
         if !self.children.iter().filter_map(|child| child.running()).all(runs) {
             return;
         }
+        // Without the bfd role the virtual routers run with what they know; systemd must not end them for it.
         let waiting = self
             .children
             .iter()
-            .any(|child| matches!(child.state, State::Waiting { .. }));
+            .any(|child| child.kind != Kind::Bfd && matches!(child.state, State::Waiting { .. }));
         let done = match self.phase {
             Phase::Starting if !waiting => "Startup complete",
             Phase::Reloading { .. } => "Reload complete",
@@ -227,7 +228,9 @@ impl Supervisor {
             return;
         };
         // Started again it cleans up; if it is not, the record of addresses has to stay for the next daemon.
-        self.addresses_left = ended != Ended::Exited(exit::OK);
+        if kind == Kind::Vrrp {
+            self.addresses_left = ended != Ended::Exited(exit::OK);
+        }
         if ending || running.stopping.is_some() {
             if let Ended::Killed(number) = ended {
                 self.reporter.say(Level::Alert, reason_killed(pid, number, false));

@@ -7,6 +7,7 @@ mod check;
 mod child;
 mod dump;
 mod events;
+mod join;
 mod paths;
 mod record;
 mod reload;
@@ -177,23 +178,17 @@ impl Supervisor {
 
     /// Starts every role that has something to do.
     fn start_roles(&mut self) {
-        for kind in [Kind::Check, Kind::Bfd] {
-            if self.has_blocks(kind) {
-                let text = match kind {
-                    Kind::Check => {
-                        "virtual_server blocks are not implemented yet: no virtual service is set up or checked"
-                    }
-                    Kind::Bfd => "bfd_instance blocks are not implemented yet: no session is set up",
-                    Kind::Vrrp => "",
-                };
-                self.reporter.say(Level::Warning, text);
-            }
+        if self.has_blocks(Kind::Check) {
+            let text = "virtual_server blocks are not implemented yet: no virtual service is set up or checked";
+            self.reporter.say(Level::Warning, text);
         }
-        if self.wants(Kind::Vrrp) {
-            self.start_role(Kind::Vrrp);
-        } else {
+        let wanted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.wants(*kind)).collect();
+        if wanted.is_empty() {
             self.reporter
                 .say(Level::Warning, "Warning - keepalived has no configuration to run");
+        }
+        for kind in wanted {
+            self.start_role(kind);
         }
         self.settle();
     }
@@ -210,8 +205,9 @@ impl Supervisor {
     fn wants(&self, kind: Kind) -> bool {
         match kind {
             Kind::Vrrp => self.has_blocks(kind) || (self.options.all && !self.options.no_vrrp),
-            // Their roles do not exist yet.
-            Kind::Check | Kind::Bfd => false,
+            Kind::Bfd => self.has_blocks(kind) || (self.options.all && !self.options.no_bfd),
+            // Its role does not exist yet.
+            Kind::Check => false,
         }
     }
 
@@ -238,6 +234,7 @@ impl Supervisor {
             Ok(pid) => {
                 self.reporter
                     .info(format_args!("Starting {} child process, pid={pid}", kind.title()));
+                self.join(kind);
             }
             Err(error) => {
                 self.reporter.error(error);

@@ -8,6 +8,7 @@ use crate::log::Level;
 use crate::role::Kind;
 use crate::sdnotify;
 use linux::SysError;
+use linux::memfd::Sealed;
 use linux::process;
 use std::time::Duration;
 
@@ -87,17 +88,25 @@ impl Supervisor {
     /// Tells running roles, starts those that have something to do now, ends those that have not.
     fn share(&mut self) -> Result<(), SysError> {
         let sealed = ipc::seal("keepalived-reload", &self.bundle)?;
+        for kind in Kind::ALL {
+            let shared = self.share_with(kind, &sealed);
+            self.report(shared);
+        }
+        Ok(())
+    }
+
+    fn share_with(&mut self, kind: Kind, sealed: &Sealed) -> Result<(), SysError> {
         let generation = self.generation;
-        let wanted = self.wants(Kind::Vrrp);
-        let index = self.child_index(Kind::Vrrp);
+        let wanted = self.wants(kind);
+        let index = self.child_index(kind);
         let Some(child) = self.children.get_mut(index) else {
             return Ok(());
         };
         match &mut child.state {
-            State::Running(running) if wanted => running.tell(&ToRole::Reload { generation }, Some(&sealed)),
+            State::Running(running) if wanted => running.tell(&ToRole::Reload { generation }, Some(sealed)),
             State::Running(running) => running.stop(process::monotonic().after(self.settings.child_wait)),
             State::Idle | State::Waiting { .. } if wanted => {
-                self.start_role(Kind::Vrrp);
+                self.start_role(kind);
                 Ok(())
             }
             State::Idle | State::Waiting { .. } => {

@@ -340,15 +340,21 @@ fn already_running(reporter: &Reporter) -> Ending {
 
 /// Locks the pid files of roles before the first of them starts, so that a second daemon is noticed early.
 fn claim_roles(options: &Options, model: &Model, paths: &PidPaths, reporter: &Reporter) -> Result<Vec<Child>, Ending> {
-    if options.no_vrrp || !(model.has_vrrp || options.all) {
-        return Ok(Vec::new());
-    }
-    let mut vrrp = Child::new(Kind::Vrrp, paths.role(Kind::Vrrp));
+    let wanted = [
+        (Kind::Vrrp, model.has_vrrp, options.no_vrrp),
+        (Kind::Bfd, model.has_bfd, options.no_bfd),
+    ];
+    let wanted = wanted.into_iter().filter(|(_, has, not)| !not && (*has || options.all));
+    wanted.map(|(kind, ..)| claim_role(kind, paths, reporter)).collect()
+}
+
+fn claim_role(kind: Kind, paths: &PidPaths, reporter: &Reporter) -> Result<Child, Ending> {
+    let mut role = Child::new(kind, paths.role(kind));
     let give_up = process::monotonic().after(ORPHAN_LIMIT);
     loop {
-        let claimed = vrrp.claim();
+        let claimed = role.claim();
         match claimed {
-            Ok(Claim::Ours) => return Ok(vec![vrrp]),
+            Ok(Claim::Ours) => return Ok(role),
             // The supervisor's own lock was free: the role belongs to a daemon that was killed, and is withdrawing.
             Ok(Claim::Theirs) if process::monotonic() < give_up => {
                 let _ = linux::ipc::wait(&[], Some(ORPHAN_LOOK));

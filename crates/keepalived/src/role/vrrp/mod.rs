@@ -11,13 +11,15 @@
 mod changes;
 mod effects;
 mod facts;
+mod paths;
 mod report;
 mod sockets;
 mod translate;
 
+use super::sessions::Sessions;
 use super::{Context, Order};
 use crate::exit;
-use crate::ipc::FromRole;
+use crate::ipc::{DumpKind, FromRole};
 use crate::log::{Level, Reporter};
 use ::vrrp::action::Action;
 use ::vrrp::config::{AddressKey, VirtualAddress};
@@ -39,6 +41,8 @@ const CONTROL: Token = Token(0);
 const MIRROR: Token = Token(1);
 const CHANGES: Token = Token(2);
 const ROUTING: Token = Token(3);
+/// News of BFD sessions.
+const SESSIONS: Token = Token(4);
 /// Pause before the mirror is read again after an error.
 const MIRROR_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
 /// Sockets have this token and the following.
@@ -85,6 +89,7 @@ struct Role {
     effects: Effects,
     engine: Engine,
     promotion: Promotion,
+    sessions: Sessions,
     /// What the engine wants and has not got yet.
     actions: Vec<Action>,
     /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
@@ -138,6 +143,7 @@ impl Role {
             sockets: Sockets::new(FIRST_SOCKET),
             effects,
             engine,
+            sessions: Sessions::default(),
             actions,
             behind: Vec::new(),
             next_beat,
@@ -203,6 +209,7 @@ impl Role {
             MIRROR => self.look(now),
             CHANGES => self.complete(now),
             ROUTING => self.listen(now),
+            SESSIONS => self.hear_of_sessions(now),
             socket => {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 let take = |arrived, input: Input<'_>| engine.handle(arrived, input, actions);
@@ -366,10 +373,15 @@ impl Role {
                         report::title(kind),
                         Pid::own()
                     ));
-                    let text = report::dump(kind, &self.engine);
+                    let mut text = report::dump(kind, &self.engine);
+                    if kind == DumpKind::Data {
+                        text.push_str(&report::sessions(self.sessions.known()));
+                    }
                     self.context.answer_dump(kind, &text);
                 }
                 Order::ClearStats => self.engine.clear_counters(),
+                // Only the bfd role tells this one anything.
+                Order::Link { with: _, channel } => self.listen_to_sessions(now, channel),
                 Order::Stop => {
                     self.stopping = true;
                     let keep_addresses = self.context.options.keep_addresses;

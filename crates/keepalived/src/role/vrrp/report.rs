@@ -51,6 +51,19 @@ pub(super) fn dump(kind: DumpKind, engine: &Engine) -> String {
     }
 }
 
+/// What is known of BFD sessions, for the dump of the data; nothing without any.
+pub(super) fn sessions<'a>(known: impl Iterator<Item = (&'a str, bool)>) -> String {
+    let mut text = String::new();
+    for (name, up) in known {
+        let state = if up { "UP" } else { "DOWN" };
+        let _ = writeln!(text, "   BFD session {name} = {state}");
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("------< VRRP Track BFDs >------\n{text}")
+}
+
 /// The sections of the statistics file and the counters in them.
 fn stats_sections(status: &Status) -> [(&'static str, Vec<(&'static str, u64)>); 4] {
     let c = &status.counters;
