@@ -13,7 +13,7 @@ use base::Instant;
 use bfd::action::Verdict;
 use bfd::draft::Draft;
 use bfd::input::Input;
-use bfd::wire::{Diagnostic, Polling, State};
+use bfd::wire::{self, Diagnostic, Polling, State};
 use common::{MS, Pair, draft, multiplier};
 use std::time::Duration;
 
@@ -321,4 +321,46 @@ fn a_single_allowed_loss_shortens_the_interval_by_at_least_a_tenth() {
     let spans: Vec<Duration> = pair.packets(0).windows(2).map(|two| two[1].0 - two[0].0).collect();
     let steady = &spans[spans.len() - 400..];
     assert!(steady.iter().all(|span| (75 * MS..=90 * MS).contains(span)));
+}
+
+#[test]
+fn nothing_is_sent_to_a_neighbour_that_wants_nothing_but_polls_are_answered() {
+    let mut pair = up();
+    let last = pair.packets(1).pop().unwrap().1;
+    let wish = |polling| wire::Packet {
+        required_min_rx: Duration::ZERO,
+        polling,
+        ..last
+    };
+    pair.deliver(0, &wish(Polling::No).write(), 255);
+    assert_eq!(pair.status(0).interval, None);
+    let before = pair.packets(0).len();
+    pair.deliver(0, &wish(Polling::Poll).write(), 255);
+    let sent = pair.packets(0);
+    assert_eq!(sent.len(), before + 1);
+    assert_eq!(sent.last().unwrap().1.polling, Polling::Final);
+}
+
+#[test]
+fn a_neighbour_that_demands_silence_gets_it_while_both_are_up() {
+    let mut pair = up();
+    let last = pair.packets(1).pop().unwrap().1;
+    let demand = wire::Packet { demand: true, ..last };
+    pair.deliver(0, &demand.write(), 255);
+    assert_eq!(pair.status(0).interval, None);
+    // A poll sequence of ours is sent all the same.
+    pair.reconfigure(
+        0,
+        Draft {
+            min_rx: Some(30 * MS),
+            ..draft(0)
+        },
+    );
+    assert_eq!(pair.status(0).interval, Some(10 * MS));
+    let down = wire::Packet {
+        state: State::Down,
+        ..demand
+    };
+    pair.deliver(0, &down.write(), 255);
+    assert_eq!(pair.status(0).interval, Some(1000 * MS), "not any more");
 }

@@ -194,6 +194,8 @@ impl Daemon {
             .stdout(writer)
             .stderr(second)
             .process_group(0)
+            // Where dumps go.
+            .env("TMPDIR", self.folder.path())
             .current_dir(self.folder.path());
         self.note(format!("start {} ({})", self.binary.path.display(), self.binary.make));
         let child = self.namespace.inside(move || command.spawn())?;
@@ -218,7 +220,12 @@ impl Daemon {
 
     /// The process named by the vrrp pid file, which must be a living child of the supervisor.
     pub fn vrrp_role(&self) -> Result<Process> {
-        let text = fs::read_to_string(self.file(VRRP_PID)).map_err(Trouble::when("no pid file of the vrrp role"))?;
+        self.role(VRRP_PID)
+    }
+
+    /// The process named by a pid file of this name, which must be a living child of the supervisor.
+    pub fn role(&self, file: &str) -> Result<Process> {
+        let text = fs::read_to_string(self.file(file)).map_err(Trouble::when(format!("no pid file {file}")))?;
         let pid: i32 = text
             .trim()
             .parse()

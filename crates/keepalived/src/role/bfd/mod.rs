@@ -19,14 +19,18 @@ use ::bfd::engine::Engine;
 use ::bfd::input::Input;
 use base::Instant;
 use links::Links;
-use linux::SysError;
 use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
+use linux::{SysError, Turn};
 use sockets::Sockets;
 use std::io::Read;
 use std::os::fd::AsFd;
 
 const CONTROL: Token = Token(0);
+/// Turns in a row in which packets that still lie in a socket hold up the timers. They are some thousand packets, more than
+/// the kernel keeps of a time in which this process did not run, and take a few milliseconds: a flood delays our packets by
+/// no more than that.
+const TURNS_BEHIND: u32 = 32;
 /// Sockets have this token and the following.
 const FIRST_SOCKET: usize = 16;
 
@@ -54,6 +58,8 @@ struct Role {
     /// What the engine wants and has not got yet.
     actions: Vec<Action>,
     next_beat: Option<Instant>,
+    /// Turns in a row that did not empty the sockets.
+    behind: u32,
     stopping: bool,
 }
 
@@ -78,6 +84,7 @@ impl Role {
             links: Links::default(),
             actions,
             next_beat,
+            behind: 0,
             stopping: false,
         };
         role.reconcile_sockets(now);
@@ -98,10 +105,14 @@ impl Role {
             let until = self.wake_at();
             self.reactor.wait(until, &mut ready)?;
             let now = self.reactor.now();
+            let mut more = false;
             for event in &ready {
-                self.serve(now, event.token);
+                more |= self.serve(now, event.token) == Turn::More;
             }
-            self.engine.handle(now, Input::DeadlineReached, &mut self.actions);
+            self.behind = if more { self.behind.wrapping_add(1) } else { 0 };
+            if self.behind.is_multiple_of(TURNS_BEHIND) {
+                self.engine.handle(now, Input::DeadlineReached, &mut self.actions);
+            }
             if self.sockets.retry_at().is_some_and(|at| at <= now) {
                 self.reconcile_sockets(now);
             }
@@ -121,15 +132,18 @@ impl Role {
             .min()
     }
 
-    fn serve(&mut self, now: Instant, token: Token) {
+    fn serve(&mut self, now: Instant, token: Token) -> Turn {
         if token == CONTROL {
-            return self.obey(now);
+            self.obey(now);
+            return Turn::Drained;
         }
         let (engine, actions) = (&mut self.engine, &mut self.actions);
         let take = |input: Input<'_>| engine.handle(now, input, actions);
-        if self.sockets.read(token, take, &self.reporter) == linux::Turn::More {
+        let turn = self.sockets.read(token, take, &self.reporter);
+        if turn == Turn::More {
             self.reactor.again(token);
         }
+        turn
     }
 
     /// Does what the engine wants, once through, in its order.
