@@ -10,5 +10,7 @@ extern crate alloc;
 
 pub mod config;
 pub mod draft;
+pub mod judge;
+pub mod probe;
 
 pub use config::{Check, Probe};

@@ -13,5 +13,9 @@ extern crate alloc;
 
 pub mod config;
 pub mod draft;
+pub mod event;
+pub mod plan;
+pub mod service;
+pub mod table;
 
 pub use config::{Group, Key, Service};
