@@ -368,36 +368,38 @@ impl Draft {
 pub struct Settled(Draft);
 
 impl Settled {
-    /// Adds what is around it. Most are one check; an `SMTP_CHECK` with `host` blocks is several.
-    pub fn inherit(self, around: &Around) -> Vec<Check> {
+    /// Adds what is around it, and appends the check; an `SMTP_CHECK` with `host` blocks is several.
+    pub fn inherit(self, around: &Around, out: &mut Vec<Check>) {
         let Draft {
             common,
             log_all_failures,
             connection,
             kind,
         } = self.0;
-        let probe = |common: &Inherited, habit: Habit, dialogue: Dialogue| {
-            let inherited = common.within(&around.inherited);
+        let inherited = common.within(&around.inherited);
+        let probe = |inherited: &Inherited, habit: Habit, dialogue: Dialogue| {
             Check::Probe(Probe {
-                pace: pace(&inherited, habit),
+                pace: pace(inherited, habit),
                 alpha: inherited.alpha.unwrap_or(false),
                 log_all_failures,
                 dialogue,
             })
         };
-        let timeout = |common: &Inherited| {
-            common
-                .within(&around.inherited)
-                .connect_timeout
-                .unwrap_or(CONNECT_TIMEOUT)
+        let connect = |inherited: &Inherited, connection: ConnectionDraft| {
+            connection.inherit(around, inherited.connect_timeout.unwrap_or(CONNECT_TIMEOUT))
         };
-        let connect = |connection: ConnectionDraft| connection.inherit(around, timeout(&common));
         match kind {
-            Kind::Tcp => one(probe(&common, Habit::Usual, Dialogue::Tcp(connect(connection)))),
-            Kind::Ping => one(probe(&common, Habit::Usual, Dialogue::Ping(connect(connection)))),
+            Kind::Tcp => {
+                let dialogue = Dialogue::Tcp(connect(&inherited, connection));
+                out.push(probe(&inherited, Habit::Usual, dialogue));
+            }
+            Kind::Ping => {
+                let dialogue = Dialogue::Ping(connect(&inherited, connection));
+                out.push(probe(&inherited, Habit::Usual, dialogue));
+            }
             Kind::Http(http) => {
-                let http = inherit_http(*http, connect(connection), around);
-                one(probe(&common, Habit::Http, Dialogue::Http(Box::new(http))))
+                let http = inherit_http(*http, connect(&inherited, connection), around);
+                out.push(probe(&inherited, Habit::Http, Dialogue::Http(Box::new(http))));
             }
             Kind::Smtp(smtp) => {
                 let helo = smtp.helo.unwrap_or_else(|| Arc::from(HELO_NAME));
@@ -405,42 +407,33 @@ impl Settled {
                 if hosts.is_empty() {
                     hosts.push((Inherited::default(), connection));
                 }
-                let hosts = hosts.into_iter().map(|(own, connection)| {
-                    let common = own.within(&common);
-                    let connection = connection.inherit(around, timeout(&common));
+                for (own, connection) in hosts {
+                    let inherited = own.within(&inherited);
+                    let connection = connect(&inherited, connection);
                     let helo = Arc::clone(&helo);
-                    probe(
-                        &common,
-                        Habit::Usual,
-                        Dialogue::Smtp(Box::new(Smtp { connection, helo })),
-                    )
-                });
-                hosts.collect()
+                    let dialogue = Dialogue::Smtp(Box::new(Smtp { connection, helo }));
+                    out.push(probe(&inherited, Habit::Usual, dialogue));
+                }
             }
             Kind::Dns(dns) => {
-                let dns = inherit_dns(dns, connect(connection));
-                one(probe(&common, Habit::Dns, Dialogue::Dns(Box::new(dns))))
+                let dns = inherit_dns(dns, connect(&inherited, connection));
+                out.push(probe(&inherited, Habit::Dns, Dialogue::Dns(Box::new(dns))));
             }
             Kind::Udp(udp) => {
-                let udp = inherit_udp(*udp, connect(connection));
-                one(probe(&common, Habit::Usual, Dialogue::Udp(Box::new(udp))))
+                let udp = inherit_udp(*udp, connect(&inherited, connection));
+                out.push(probe(&inherited, Habit::Usual, Dialogue::Udp(Box::new(udp))));
             }
-            Kind::Misc(misc) => inherit_misc(misc, around)
-                .map(|misc| probe(&common, Habit::Misc, Dialogue::Misc(misc)))
-                .into_iter()
-                .collect(),
-            Kind::File(file) => inherit_file(file).into_iter().collect(),
+            Kind::Misc(misc) => {
+                let misc = inherit_misc(misc, around);
+                out.extend(misc.map(|misc| probe(&inherited, Habit::Misc, Dialogue::Misc(misc))));
+            }
+            Kind::File(file) => out.extend(inherit_file(file)),
             Kind::Bfd(session) => {
-                let alpha = common.within(&around.inherited).alpha.unwrap_or(false);
-                let check = |session| Check::Bfd(BfdCheck { session, alpha });
-                session.map(check).into_iter().collect()
+                let alpha = inherited.alpha.unwrap_or(false);
+                out.extend(session.map(|session| Check::Bfd(BfdCheck { session, alpha })));
             }
         }
     }
-}
-
-fn one(check: Check) -> Vec<Check> {
-    alloc::vec![check]
 }
 
 /// Kinds of checks differ in what holds when nothing is said.

@@ -37,12 +37,13 @@ fn probes(draft: Draft, around: &Around) -> Vec<Probe> {
     let mut findings = Vec::new();
     let settled = draft.settle(around.address, &mut findings).unwrap();
     assert_eq!(findings, []);
-    let checks = settled.inherit(around).into_iter();
+    let mut checks = Vec::new();
+    settled.inherit(around, &mut checks);
     let probe = |check| match check {
         Check::Probe(probe) => probe,
         Check::File(_) | Check::Bfd(_) => panic!("not a probe"),
     };
-    checks.map(probe).collect()
+    checks.into_iter().map(probe).collect()
 }
 
 fn refusal(draft: Draft) -> String {
@@ -135,7 +136,8 @@ fn a_source_of_the_other_family_is_left_out() {
         findings.iter().map(|f: &Finding| f.text.as_str()).collect::<Vec<_>>(),
         ["bindto address fd00::1 does not match address family of connect_ip - skipping"]
     );
-    let checks = settled.inherit(&around(Inherited::default()));
+    let mut checks = Vec::new();
+    settled.inherit(&around(Inherited::default()), &mut checks);
     let Check::Probe(Probe {
         dialogue: Dialogue::Tcp(connection),
         ..

@@ -8,7 +8,6 @@ use crate::expand::{Answer, Files, Found, Reader};
 use crate::limits;
 use crate::names::{self, Names};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -96,7 +95,8 @@ pub struct InterfaceFact {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredFile {
     pub(crate) path: PathBuf,
-    pub(crate) bytes: Vec<u8>,
+    /// Its text; bytes that are no UTF-8 are replaced. Shared with whoever reads it: it may be large.
+    pub(crate) text: Arc<str>,
 }
 
 /// What was asked of the loader, and what it answered.
@@ -144,9 +144,7 @@ impl Bundle {
     /// Where the files with names of routing tables are: `iproute_etc_dir` and `iproute_usr_dir`.
     fn name_folders(&self) -> (String, String) {
         let (mut etc, mut usr) = (names::ETC.to_owned(), names::USR.to_owned());
-        let word = b"iproute_";
-        let asks = |file: &StoredFile| file.bytes.windows(word.len()).any(|window| window == word);
-        if !self.files.iter().any(asks) {
+        if !self.files.iter().any(|file| file.text.contains("iproute_")) {
             return (etc, usr);
         }
         let mut reader = Reader::new(&self.facts, Replay::new(self));
@@ -166,9 +164,9 @@ impl Bundle {
         (etc, usr)
     }
 
-    /// The text of a file; bytes that are no UTF-8 are replaced.
-    pub(crate) fn text(&self, file: usize) -> Option<Cow<'_, str>> {
-        self.files.get(file).map(|f| String::from_utf8_lossy(&f.bytes))
+    /// The text of a file.
+    pub(crate) fn text(&self, file: usize) -> Option<&Arc<str>> {
+        self.files.get(file).map(|f| &f.text)
     }
 }
 
@@ -213,10 +211,8 @@ struct Recorder<'l> {
 impl Recorder<'_> {
     /// Whether any file read so far could include another.
     fn may_include(&self) -> bool {
-        let has = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
-        self.files
-            .iter()
-            .any(|file| file.bytes.contains(&b'$') || has(&file.bytes, b"include"))
+        let mut files = self.files.iter();
+        files.any(|file| file.text.contains('$') || file.text.contains("include"))
     }
 
     fn fetch(&mut self, path: PathBuf) -> Found {
@@ -231,7 +227,7 @@ impl Recorder<'_> {
                 self.total += bytes.len();
                 self.files.push(StoredFile {
                     path: path.clone(),
-                    bytes,
+                    text: Arc::from(String::from_utf8_lossy(&bytes)),
                 });
                 Ok(self.files.len() - 1)
             }
@@ -255,8 +251,7 @@ impl Files for Recorder<'_> {
     }
 
     fn text(&self, file: usize) -> Arc<str> {
-        let bytes = self.files.get(file).map(|f| f.bytes.as_slice()).unwrap_or_default();
-        Arc::from(String::from_utf8_lossy(bytes))
+        self.files.get(file).map(|f| Arc::clone(&f.text)).unwrap_or_default()
     }
 }
 
@@ -286,7 +281,7 @@ impl Files for Replay<'_> {
     }
 
     fn text(&self, file: usize) -> Arc<str> {
-        Arc::from(self.bundle.text(file).unwrap_or_default())
+        self.bundle.text(file).cloned().unwrap_or_default()
     }
 }
 

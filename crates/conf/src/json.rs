@@ -95,7 +95,7 @@ fn entry<'a>(bundle: &'a Bundle, d: &'a Diagnostic) -> Entry<'a> {
 
 /// A location in columns.
 pub fn place<'a>(bundle: &Bundle, at: &'a Location) -> Place<'a> {
-    let text = bundle.text(at.source).unwrap_or_default();
+    let text = bundle.text(at.source).map_or("", |text| text);
     let start = text.get(..at.span.start).unwrap_or_default();
     let column = 1 + start.chars().rev().take_while(|c| *c != '\n').count();
     let marked = text.get(at.span.clone()).unwrap_or_default();

@@ -34,7 +34,7 @@ pub struct VirtualServer {
     /// What is set up in the kernel, and when.
     pub service: Service,
     /// The checks of each real server that has any.
-    pub checks: BTreeMap<Endpoint, Vec<Check>>,
+    pub checks: BTreeMap<Endpoint, Box<[Check]>>,
     /// `quorum_up`.
     pub quorum_up: Option<Arc<Command>>,
     /// `quorum_down`.

@@ -385,6 +385,9 @@ impl Finishing<'_> {
                 *place = Some(candidate.real.at);
             }
         }
+        // Collecting would keep the room of the drafts.
+        let mut reals = Vec::with_capacity(self.reals.len());
+        reals.extend(self.reals.into_iter().map(|candidate| candidate.real));
         let draft = self.draft;
         let service = Service {
             key: self.key,
@@ -402,7 +405,7 @@ impl Finishing<'_> {
             ha_suspend: draft.ha_suspend,
             smtp_alert: draft.smtp_alert,
             snmp_name: draft.snmp_name,
-            reals: self.reals.into_iter().map(|candidate| candidate.real).collect(),
+            reals,
             sorry: self.sorry,
         };
         Finished {

@@ -167,10 +167,13 @@ impl Reading {
                 real_host: real.host,
                 service_host: reading.host.clone(),
             };
-            let checks = real.checks.into_iter().flat_map(|check| check.inherit(&around));
-            let checks: Vec<check::Check> = checks.collect();
+            // Thousands of these stay in memory: no room to spare in any.
+            let mut checks = Vec::with_capacity(real.checks.len());
+            for check in real.checks {
+                check.inherit(&around, &mut checks);
+            }
             if !checks.is_empty() {
-                server.checks.insert(place, checks);
+                server.checks.insert(place, checks.into_boxed_slice());
             }
             if real.notify != Notify::default() {
                 server.notify.insert(place, real.notify);
