@@ -1,6 +1,7 @@
 //! One line on its way from a file to its words, with the way back.
 
 use crate::source::{Mark, Piece, Text};
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Where the bytes of a line are: a line as it stands in the file costs no copy.
@@ -16,7 +17,8 @@ pub(crate) struct Line {
     base: Base,
     pub(crate) from: usize,
     pub(crate) to: usize,
-    pieces: Vec<Piece>,
+    /// Nearly all lines are one piece of a file.
+    pieces: SmallVec<[Piece; 1]>,
     /// The line as a whole, where it is used.
     pub(crate) at: Mark,
     /// What stands before it on its line makes it part of a password.
@@ -35,7 +37,7 @@ impl Line {
             base: Base::File(Arc::clone(file)),
             from,
             to,
-            pieces: vec![Piece {
+            pieces: smallvec![Piece {
                 out: from as u32,
                 mark,
                 linear: true,
@@ -99,7 +101,7 @@ impl Line {
 #[derive(Default)]
 pub(crate) struct Builder {
     text: String,
-    pieces: Vec<Piece>,
+    pieces: SmallVec<[Piece; 1]>,
 }
 
 impl Builder {
