@@ -7,6 +7,7 @@
 pub mod error;
 pub mod interface;
 pub mod ipc;
+pub mod ipvs;
 pub mod lock;
 pub mod memfd;
 pub mod namespace;

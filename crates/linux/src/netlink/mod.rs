@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod attribute;
+pub mod generic;
 pub mod route;
 pub mod routing;
 pub mod rule;
