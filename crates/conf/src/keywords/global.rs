@@ -101,8 +101,8 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 0 "enable_snmp_rfcv2" "enable_snmp_rfcv2" "" "off" "Serve VRRP-MIB (RFC 2787)";
     line 0 "enable_snmp_rfcv3" "enable_snmp_rfcv3" "" "off" "Serve VRRPV3-MIB (RFC 6527)";
     line 0 "enable_snmp_checker" "enable_snmp_checker" "" "off" "Serve the checker part of KEEPALIVED-MIB";
-    line 1 "snmp_vs_stats_update_interval" "snmp_vs_stats_update_interval SECS" "0.001-30" "5" "Cache age of virtual server counters for SNMP";
-    line 1 "snmp_rs_stats_update_interval" "snmp_rs_stats_update_interval SECS" "0.001-30" "snmp_vs_stats_update_interval" "Cache age of real server counters for SNMP";
+    line 1 "snmp_vs_stats_update_interval" "snmp_vs_stats_update_interval SECS" "0.001-30" "5" "Cache age of virtual server counters for SNMP" => crate::lower::lvs::settings::service_stats_age;
+    line 1 "snmp_rs_stats_update_interval" "snmp_rs_stats_update_interval SECS" "0.001-30" "snmp_vs_stats_update_interval" "Cache age of real server counters for SNMP" => crate::lower::lvs::settings::real_stats_age;
     line 0 "enable_dbus" "enable_dbus" "" "off" "Start the D-Bus service";
     line 1 "dbus_service_name" "dbus_service_name NAME" "" "org.keepalived.Vrrp1" "Bus name to request";
     line 1 "dbus_no_interface_name" "dbus_no_interface_name STRING" "" "none (the word)" "Path element used for instances without interface";

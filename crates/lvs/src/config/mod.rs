@@ -10,7 +10,7 @@ mod settings;
 pub use forwarding::{Checksum, Forwarding, Scheduler, SchedulerFlags, Tunnel, TunnelKind};
 pub use group::{Entry, Group, GroupFamilies, Range};
 pub use key::{Endpoint, GroupName, Key, Named, Protocol, Target};
-pub use settings::{FlushOnStop, Nftables, Settings, SyncDaemon, Timeouts};
+pub use settings::{FlushOnStop, Namespace, Nftables, Settings, SyncDaemon, Timeouts};
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

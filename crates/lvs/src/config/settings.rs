@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use base::IfName;
 use core::net::IpAddr;
+use core::time::Duration;
 
 /// Settings of all virtual servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,21 @@ pub struct Settings {
     pub log_all_failures: bool,
     /// `smtp_alert_checker`, else `smtp_alert`.
     pub smtp_alert: Option<bool>,
+    /// `snmp_vs_stats_update_interval`: how old counters of services may be, 1 ms to 30 s; `None`: 5 s.
+    pub service_stats_age: Option<Duration>,
+    /// `snmp_rs_stats_update_interval`: how old counters of destinations may be; `None`: as those of services.
+    pub real_stats_age: Option<Duration>,
+    /// `net_namespace_ipvs`: the network namespace whose table it is; `None`: the daemon's own.
+    pub namespace: Option<Namespace>,
+}
+
+/// A network namespace that is not the daemon's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespace {
+    /// That of process 1.
+    Initial,
+    /// The one of this name.
+    Named(Arc<str>),
 }
 
 /// Seconds after which the kernel forgets an idle connection; `None`: as it is.

@@ -4,9 +4,10 @@ use super::Line;
 use crate::diagnostic::Class;
 use crate::lower::Lowering;
 use crate::model::ReceiveBuffer;
-use lvs::config::{FlushOnStop, Nftables, PERSISTENCE_MAX, SyncDaemon};
+use lvs::config::{FlushOnStop, Namespace, Nftables, PERSISTENCE_MAX, SyncDaemon};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest name of a table of nftables.
 const TABLE_NAME: usize = 30;
@@ -374,4 +375,44 @@ pub(crate) fn notify_fifo(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 pub(crate) fn notify_fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.not_yet(line, "lvs_notify_fifo_script");
     low.lvs.servers.fifo.script = crate::lower::global::fifo_script(low, line);
+}
+
+/// `net_namespace_ipvs [NAME]`.
+pub(crate) fn namespace(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "net_namespace_ipvs");
+    let name = line.word(1).map(|word| low.lvs.share(word));
+    if low.lvs.servers.settings.namespace.is_some() {
+        let word = line.word(1).unwrap_or_default();
+        let text = format!("Duplicate net_namespace_ipvs definition {word} - ignoring");
+        return low.error(line, 1, "net-namespace", text);
+    }
+    low.lvs.servers.settings.namespace = Some(name.map_or(Namespace::Initial, Namespace::Named));
+}
+
+/// A time from a millisecond to half a minute.
+fn stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Option<Duration> {
+    const LEAST: u64 = 1_000;
+    const MOST: u64 = 30_000_000;
+    let age = low.seconds(line, 1, LEAST, MOST);
+    if age.is_none() {
+        let (keyword, word) = (line.word(0).unwrap_or_default(), line.word(1).unwrap_or_default());
+        low.error(line, 1, "snmp-stats", format!("{keyword} '{word}' invalid - ignoring"));
+    }
+    age
+}
+
+/// `snmp_vs_stats_update_interval SECS`.
+pub(crate) fn service_stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "snmp_vs_stats_update_interval");
+    let age = stats_age(low, line);
+    let settings = &mut low.lvs.servers.settings;
+    settings.service_stats_age = age.or(settings.service_stats_age);
+}
+
+/// `snmp_rs_stats_update_interval SECS`.
+pub(crate) fn real_stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "snmp_rs_stats_update_interval");
+    let age = stats_age(low, line);
+    let settings = &mut low.lvs.servers.settings;
+    settings.real_stats_age = age.or(settings.real_stats_age);
 }
