@@ -307,6 +307,8 @@ pub struct FileDraft {
     pub file: Option<Arc<str>>,
     /// `weight`.
     pub weight: Option<FileWeight>,
+    /// The weight the file is given where it is defined.
+    pub default: Option<FileWeight>,
 }
 
 impl Draft {
@@ -518,8 +520,13 @@ fn inherit_udp(udp: UdpDraft, connection: Connection) -> Udp {
 }
 
 fn inherit_file(file: FileDraft) -> Option<Check> {
-    let FileDraft { file, weight } = file;
-    file.map(|file| Check::File(FileCheck { file, weight }))
+    /// What a value counts without any weight.
+    const PLAIN: FileWeight = FileWeight {
+        factor: 1,
+        reverse: false,
+    };
+    let weight = file.weight.or(file.default).unwrap_or(PLAIN);
+    file.file.map(|file| Check::File(FileCheck { file, weight }))
 }
 
 fn inherit_misc(misc: MiscDraft, around: &Around) -> Option<Misc> {

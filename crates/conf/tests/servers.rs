@@ -234,3 +234,29 @@ fn what_was_said_after_reading_is_not_said_when_reading_stopped() {
     assert!(late(text));
     assert!(!late(&format!("{text}virtual_server fwmark {{\n}}\n")));
 }
+
+#[test]
+fn a_check_follows_a_file_that_is_defined_above_it_with_the_files_weight_unless_it_has_its_own() {
+    let text = "track_file f {\n file /tmp/f\n weight -3 reverse\n}\nvirtual_server 10.0.0.1 80 {
+        lb_algo rr\n lb_kind NAT\n protocol TCP
+        real_server 10.1.0.1 80 {\n FILE_CHECK {\n track_file f\n }\n }
+        real_server 10.1.0.2 80 {\n FILE_CHECK {\n weight 7\n track_file f\n }\n }
+    }\n";
+    let servers = servers(text);
+    let weights: Vec<(i32, bool)> = only(&servers)
+        .checks
+        .values()
+        .map(|checks| match &checks[0] {
+            Check::File(file) => (file.weight.factor, file.weight.reverse),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(weights, [(-3, true), (7, false)]);
+    let text = text.replace("track_file f\n", "track_file g\n");
+    let said: Vec<String> = compiled(&text).diagnostics.iter().map(|d| d.message.clone()).collect();
+    assert!(said.contains(&"track_file g not found".to_owned()), "{said:?}");
+    assert!(
+        said.contains(&"FILE_CHECK has no track_file specified - ignoring".to_owned()),
+        "{said:?}"
+    );
+}

@@ -256,8 +256,8 @@ impl fmt::Debug for CommandName {
 pub struct FileCheck {
     /// `track_file`.
     pub file: Arc<str>,
-    /// `weight`; `None`: that of the file.
-    pub weight: Option<FileWeight>,
+    /// `weight`, else that of the file.
+    pub weight: FileWeight,
 }
 
 /// What the value of a tracked file is multiplied with.

@@ -264,11 +264,22 @@ pub(crate) fn close_misc(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     super::close(low, line);
 }
 
-/// `track_file NAME`.
+/// `track_file NAME`: one that is defined above.
 pub(crate) fn track_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let file = low.lvs.share(line.word(1).unwrap_or_default());
+    let word = line.word(1).unwrap_or_default();
+    let Some(weight) = low.tracking.files.get(word).map(|file| file.weight) else {
+        low.error(line, 1, "check-file", format!("track_file {word} not found"));
+        let near = crate::suggest::nearest(word, low.tracking.files.keys().map(String::as_str));
+        let near = near.map(|near| format!("did you mean `{near}`?"));
+        return low.hint(near.into_iter().collect());
+    };
+    let file = low.lvs.share(word);
     if let Some(draft) = kind!(low, File) {
         draft.file = Some(file);
+        draft.default = Some(FileWeight {
+            factor: weight.value,
+            reverse: weight.reverse,
+        });
     }
 }
 
