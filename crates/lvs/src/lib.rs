@@ -14,6 +14,7 @@ extern crate alloc;
 pub mod config;
 pub mod draft;
 pub mod event;
+pub mod marks;
 pub mod plan;
 pub mod service;
 pub mod table;

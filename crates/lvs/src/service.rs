@@ -26,6 +26,17 @@ impl Standing {
         up: true,
         contribution: 0,
     };
+    /// What checks say together, each whether it takes the server for up and what it adds to the weight: one that says
+    /// down is enough, and only the others add.
+    pub fn of(checks: impl IntoIterator<Item = (bool, i64)>) -> Standing {
+        checks
+            .into_iter()
+            .fold(Standing::UP, |all, (up, contribution)| Standing {
+                up: all.up && up,
+                contribution: all.contribution.saturating_add(if up { contribution } else { 0 }),
+            })
+    }
+
     /// A real server that is down.
     pub const DOWN: Standing = Standing {
         up: false,

@@ -4,13 +4,15 @@
 //! It does not know how a table is read or changed.
 
 use crate::config::{
-    Endpoint, Entry, Forwarding, Granularity, Group, Protocol, Scheduler, SchedulerFlags, Service, Target,
+    Endpoint, Entry, Forwarding, Granularity, Group, GroupFamilies, Protocol, Scheduler, SchedulerFlags, Service,
+    Target,
 };
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::Family;
 use core::fmt;
+use core::net::IpAddr;
 use core::num::NonZeroU32;
 
 /// Most services one virtual server becomes. A range may name 2^127 addresses; what is beyond the limit is not set up,
@@ -145,6 +147,25 @@ impl Services {
         services.all.sort_unstable();
         services.all.dedup();
         services
+    }
+
+    /// The services of a virtual server whose group has this mark instead of its addresses: one for each family.
+    pub fn marked(group: &Group, mark: u32) -> Services {
+        let families = GroupFamilies::of(&group.entries);
+        let present = [(families.v4, Family::V4), (families.v6, Family::V6)];
+        let present = present.into_iter().filter(|(present, _)| *present);
+        Services {
+            all: present.map(|(_, family)| Virtual::Mark { mark, family }).collect(),
+            left_out: false,
+        }
+    }
+
+    /// Whether any of its addresses is on this machine, for `ha_suspend`. Marks say nothing of that.
+    pub fn is_here(&self, mut has: impl FnMut(IpAddr) -> bool) -> bool {
+        self.all.iter().any(|service| match service {
+            Virtual::Address { at, .. } => has(at.address),
+            Virtual::Mark { .. } => false,
+        })
     }
 
     fn of_entry(&mut self, service: &Service, entry: Entry) {

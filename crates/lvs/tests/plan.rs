@@ -229,6 +229,31 @@ fn a_group_becomes_a_service_for_each_address_and_mark() {
 }
 
 #[test]
+fn a_marked_group_is_one_service_for_each_family() {
+    let group = Group {
+        name: "g".into(),
+        entries: vec![range("10.0.0.1", "10.0.0.9", 80), range("fd00::1", "fd00::2", 80)],
+    };
+    let names: Vec<String> = Services::marked(&group, 1000)
+        .all
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(names, ["fwm 1000 IPv4", "fwm 1000 IPv6"]);
+}
+
+#[test]
+fn a_virtual_server_is_here_if_any_of_its_addresses_is() {
+    let group = Group {
+        name: "g".into(),
+        entries: vec![range("10.0.0.1", "10.0.0.9", 80), Entry::Mark { mark: 1, family: None }],
+    };
+    let services = Services::of(&service(Target::Group("g".into()), Some(Protocol::Tcp)), Some(&group));
+    assert!(services.is_here(|address| address.to_string() == "10.0.0.5"));
+    assert!(!services.is_here(|address| address.to_string() == "10.0.0.10"));
+}
+
+#[test]
 fn services_that_two_virtual_servers_share_have_the_destinations_of_both() {
     let address = Target::Address {
         at: Endpoint::new([10, 0, 0, 1].into(), 80),

@@ -253,6 +253,19 @@ fn what_checks_add_is_added_to_the_configured_weight_and_stays_in_the_kernels_ra
 }
 
 #[test]
+fn one_check_that_says_down_is_enough_and_only_the_others_add() {
+    assert_eq!(Standing::of([]), Standing::UP);
+    let mixed = Standing::of([(true, 5), (false, 100), (true, -2)]);
+    assert_eq!(
+        mixed,
+        Standing {
+            up: false,
+            contribution: 3
+        }
+    );
+}
+
+#[test]
 fn a_weight_that_changes_is_told_and_counts_for_the_quorum() {
     let mut running = start(service(10, 0, vec![real(2, 10)]));
     let drained = Standing {
