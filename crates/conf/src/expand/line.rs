@@ -11,6 +11,41 @@ enum Base {
     Own(String),
 }
 
+/// Which signs of the language may be in a line. Most lines have none, and most of the reading can be left out for
+/// them; looking once costs less than looking for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signs {
+    /// Comments, escapes, conditions, definitions, repetitions, NULs.
+    pub(crate) language: bool,
+    /// Braces.
+    pub(crate) braces: bool,
+}
+
+impl Signs {
+    /// Nothing is known.
+    const ANY: Signs = Signs {
+        language: true,
+        braces: true,
+    };
+
+    fn of(bytes: &[u8]) -> Signs {
+        const LANGUAGE: u8 = 1;
+        const BRACE: u8 = 2;
+        let means = |all: u8, byte: &u8| {
+            all | match byte {
+                b'#' | b'!' | b'\\' | b'$' | b'~' | b'@' | 0 => LANGUAGE,
+                b'{' | b'}' => BRACE,
+                _ => 0,
+            }
+        };
+        let all = bytes.iter().fold(0, means);
+        Signs {
+            language: all & LANGUAGE != 0,
+            braces: all & BRACE != 0,
+        }
+    }
+}
+
 /// A line, as a part of a file or as text of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -19,6 +54,8 @@ pub(crate) struct Line {
     pub(crate) to: usize,
     /// Nearly all lines are one piece of a file.
     pieces: SmallVec<[Piece; 1]>,
+    /// What may be in it.
+    pub(crate) signs: Signs,
     /// The line as a whole, where it is used.
     pub(crate) at: Mark,
     /// What stands before it on its line makes it part of a password.
@@ -34,6 +71,7 @@ impl Line {
             ..at
         };
         Line {
+            signs: Signs::of(file.as_bytes().get(from..to).unwrap_or_default()),
             base: Base::File(Arc::clone(file)),
             from,
             to,
@@ -145,6 +183,8 @@ impl Builder {
     /// The line.
     pub(crate) fn finish(self, at: Mark) -> Line {
         Line {
+            // Parts of other lines: anything may be in it.
+            signs: Signs::ANY,
             from: 0,
             to: self.text.len(),
             base: Base::Own(self.text),

@@ -181,7 +181,10 @@ impl<'f, F: Files> Reader<'f, F> {
                     }
                 },
             };
-            if let Some(at) = text::brace(line.text()) {
+            if let Some(at) = Some(&line)
+                .filter(|line| line.signs.braces)
+                .and_then(|line| text::brace(line.text()))
+            {
                 let cut = at.max(1);
                 let mut rest = line.clone();
                 rest.advance(cut);
@@ -235,6 +238,9 @@ impl<'f, F: Files> Reader<'f, F> {
 
     /// The two keywords that change how reading goes on.
     fn obey(&mut self, text: &str) {
+        if !text.starts_with("include_check") && !text.starts_with("random_seed") {
+            return;
+        }
         let mut words = text.split_ascii_whitespace();
         match words.next() {
             Some("include_check") => {
@@ -293,6 +299,9 @@ impl<'f, F: Files> Reader<'f, F> {
                 None => Some(self.physical()?),
             };
             let Some(mut line) = line else { continue };
+            if !line.signs.language {
+                return Some(line);
+            }
             let Some(at) = text::comment(line.text()) else {
                 return Some(line);
             };
@@ -385,7 +394,7 @@ impl<'f, F: Files> Reader<'f, F> {
                 self.say(Class::Error, "line-too-long", "line too long - ignoring".to_owned(), at);
                 continue;
             }
-            if line.text().contains('\0') {
+            if line.signs.language && line.text().contains('\0') {
                 let text = "configuration appears to have embedded NULs - ignoring line".to_owned();
                 self.say(Class::Error, "embedded-nul", text, at);
                 continue;
@@ -398,6 +407,10 @@ impl<'f, F: Files> Reader<'f, F> {
 
     /// Steps 4 to 7: conditions, definitions, repetition, substitution, includes. `None` if nothing is left.
     fn prepare(&mut self, mut line: Line) -> Option<Line> {
+        if !line.signs.language {
+            let gone = line.text().is_empty() || self.include_line(&line);
+            return if gone { None } else { Some(line) };
+        }
         let mut rounds = 0;
         let mut written: Option<Line> = None;
         loop {
