@@ -55,6 +55,22 @@ pub enum Action {
         /// Its effective priority.
         priority: Priority,
     },
+    /// A sync group has a new state; its members have told theirs before.
+    NotifyGroup {
+        /// Which.
+        group: Name,
+        /// The state it has now.
+        state: StateName,
+    },
+    /// The effective priority of an instance has changed, and it has `notify_priority_changes`.
+    NotifyPriority {
+        /// Whose.
+        instance: Name,
+        /// The state it is in: MASTER or BACKUP.
+        state: StateName,
+        /// The priority it has now.
+        priority: Priority,
+    },
     /// Something an operator or developer may want to read.
     Tell(Event),
     /// The set of sockets the instances need may have changed: compare with [`crate::engine::Engine::sockets`].

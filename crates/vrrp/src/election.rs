@@ -32,6 +32,8 @@ pub struct Election {
     effective: Priority,
     master_interval: Duration,
     wanted: Wanted,
+    /// In BACKUP: as far as this instance is concerned its sync group may go to MASTER.
+    claims: bool,
     state: State,
 }
 
@@ -43,6 +45,7 @@ impl Election {
             effective: config.priority,
             master_interval: config.interval,
             wanted: config.wanted,
+            claims: false,
             state: State::Init,
             config,
         }
@@ -56,6 +59,11 @@ impl Election {
     /// The effective priority.
     pub const fn effective(&self) -> Priority {
         self.effective
+    }
+
+    /// Whether it waits in BACKUP for the other members of its sync group to claim the addresses too.
+    pub const fn claims(&self) -> bool {
+        self.claims
     }
 
     /// The interval of the master, or our own.
@@ -106,7 +114,7 @@ impl Election {
             (State::Backup { master_down, .. }, Happening::DeadlineReached) => {
                 if now >= master_down {
                     out.push(tell(Level::Detail, "Receive advertisement timeout"));
-                    self.become_master(now, out);
+                    self.claim(now, out);
                 }
             }
             (State::Master { next_advert, dispute }, Happening::DeadlineReached) => {
@@ -142,6 +150,17 @@ impl Election {
             }
             (State::Init | State::Fault | State::Backup { .. } | State::Stopped, Happening::AddressLost) => {}
 
+            (_, Happening::Priority(priority)) => self.set_priority(priority, out),
+
+            (State::Backup { .. }, Happening::Promote) => self.become_master(now, out),
+            (State::Init | State::Fault | State::Master { .. } | State::Stopped, Happening::Promote) => {}
+
+            (State::Master { .. }, Happening::Demote) => {
+                let wait = timing::master_down(&self.config, self.effective, self.master_interval);
+                self.enter_backup(now.after(wait), None, out);
+            }
+            (State::Init | State::Fault | State::Backup { .. } | State::Stopped, Happening::Demote) => {}
+
             (State::Master { .. }, Happening::Stop { resign, last }) => {
                 if resign {
                     out.push(Effect::Resign(1));
@@ -155,17 +174,16 @@ impl Election {
     }
 
     /// Goes on under a changed configuration: a backup's timer moves by the difference of the two master-down
-    /// times, a master advertises the new values at once.
-    pub fn reconfigure(&mut self, now: Instant, config: Arc<Config>, out: &mut Vec<Effect>) {
+    /// times, a master advertises the new values at once. `effective` is the priority with what it tracks.
+    pub fn reconfigure(&mut self, now: Instant, config: Arc<Config>, effective: Priority, out: &mut Vec<Effect>) {
         let before = timing::master_down(&self.config, self.effective, self.master_interval);
         let old = core::mem::replace(&mut self.config, config);
-        if old.priority != self.config.priority {
-            let text = format!(
-                "Changing effective priority from {} to {}",
-                self.effective, self.config.priority
-            );
+        // An owner that lowered its priority stays as it is.
+        let owner = old.priority.is_owner() && self.config.priority.is_owner();
+        if effective != self.effective && !owner {
+            let text = format!("Changing effective priority from {} to {effective}", self.effective);
             out.push(Effect::Tell(Level::Info, text));
-            self.effective = self.config.priority;
+            self.effective = effective;
         }
         if self.master_interval == old.interval {
             self.master_interval = self.config.interval;
@@ -190,6 +208,39 @@ impl Election {
             }
             State::Init | State::Fault | State::Stopped => {}
         }
+    }
+
+    /// Takes over the priority that what it tracks gives it; a backup's timer moves by the difference.
+    fn set_priority(&mut self, priority: Priority, out: &mut Vec<Effect>) {
+        if self.config.priority.is_owner() || priority == self.effective {
+            return;
+        }
+        let before = timing::master_down(&self.config, self.effective, self.master_interval);
+        let old = core::mem::replace(&mut self.effective, priority);
+        let after = timing::master_down(&self.config, self.effective, self.master_interval);
+        match &mut self.state {
+            // It has not said anything yet.
+            State::Init => return,
+            State::Backup { master_down, .. } => *master_down = master_down.after(after).before(before),
+            State::Fault | State::Master { .. } | State::Stopped => {}
+        }
+        let text = format!("Changing effective priority from {old} to {priority}");
+        out.push(Effect::Tell(Level::Info, text));
+        out.push(Effect::PriorityChanged);
+    }
+
+    /// Nobody better was heard for long enough: takes over, or waits for its sync group to do so together.
+    fn claim(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.config.group.is_none() {
+            return self.become_master(now, out);
+        }
+        let wait = timing::master_down(&self.config, self.effective, self.master_interval);
+        match &mut self.state {
+            State::Backup { master_down, .. } => *master_down = now.after(wait),
+            State::Init | State::Fault | State::Master { .. } | State::Stopped => {}
+        }
+        self.claims = true;
+        out.push(Effect::Claim);
     }
 
     /// Moves the timer of a backup that still waits for the end of the start delay.
@@ -232,9 +283,21 @@ impl Election {
         if now >= not_before {
             out.push(Effect::AnnounceSource);
         }
+        let grouped = self.config.group.is_some();
+        if grouped {
+            self.wanted = self.config.wanted;
+        }
         if self.wanted == Wanted::Master && self.effective.is_owner() && now >= not_before {
-            self.become_master(now, out);
-            return;
+            if !grouped {
+                return self.become_master(now, out);
+            }
+            // All members are owners, and leave FAULT together.
+            self.state = State::Backup {
+                master_down: now,
+                master: None,
+                respect_until: None,
+            };
+            return self.claim(now, out);
         }
         let wait = timing::master_down(&self.config, self.effective, self.master_interval);
         self.state = State::Backup {
@@ -247,6 +310,7 @@ impl Election {
     }
 
     fn become_master(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        self.claims = false;
         out.push(Effect::ForgetTold);
         if self.master_interval != self.config.interval {
             let text = format!(
@@ -269,12 +333,14 @@ impl Election {
     }
 
     fn enter_fault(&mut self, out: &mut Vec<Effect>) {
+        self.claims = false;
         self.state = State::Fault;
         out.push(tell(Level::Info, "Entering FAULT STATE"));
         out.push(Effect::Notify(StateName::Fault));
     }
 
     fn enter_backup(&mut self, master_down: Instant, master: Option<Rival>, out: &mut Vec<Effect>) {
+        self.claims = false;
         self.state = State::Backup {
             master_down,
             master,
@@ -341,6 +407,7 @@ impl Election {
             out.push(Effect::ForgetTold);
         }
         self.wanted = Wanted::Backup;
+        self.claims = false;
         self.adopt_interval(heard.interval, out);
         self.state = State::Backup {
             master_down: now.after(timing::master_down(&self.config, self.effective, self.master_interval)),

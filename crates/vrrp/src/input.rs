@@ -1,6 +1,7 @@
 //! What the outside may tell the engine.
 
 use crate::config::{AddressKey, Name, Route, Rule};
+use crate::track::Outcome;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, IfName, MacAddr};
@@ -83,6 +84,34 @@ pub enum Input<'a> {
         instance: Name,
         /// The error number.
         errno: i32,
+    },
+    /// A run of a `vrrp_script` has ended.
+    ScriptResult {
+        /// Which.
+        name: Name,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A `track_file` holds this number.
+    FileValue {
+        /// Which.
+        name: Name,
+        /// The number; 0 if there is no file, or no number in it.
+        value: i32,
+    },
+    /// So many processes of a `vrrp_track_process` run now.
+    ProcessCount {
+        /// Which.
+        name: Name,
+        /// How many.
+        count: u32,
+    },
+    /// A `bfd_instance` is up or not.
+    BfdState {
+        /// Which.
+        name: Name,
+        /// Whether its session is up.
+        up: bool,
     },
     /// The daemon is to end: resign everything. With `keep_addresses` (`-V`) nothing is removed.
     Shutdown {

@@ -3,13 +3,15 @@
 //! Decides from interfaces and sockets whether the preconditions of an instance are met, and which address it sends
 //! from. Deliberately does not know other instances; the engine does.
 
-use crate::config::{AddressKey, Config, Delivery, Name, Route, Rule, VirtualAddress};
+use crate::config::{AddressKey, Config, Delivery, Name, Route, Rule, Tracked, Tracker, VirtualAddress};
 use crate::election::Election;
 use crate::encoder::{Encoder, Origin, encoded_addresses, protocol, wants_old_checksum};
 use crate::engine::interfaces::{Interface, Interfaces};
+use crate::engine::tracking::Conditions;
 use crate::holdings::{Item, RouteId, RuleId};
 use crate::input::SocketKey;
 use crate::receive::Ears;
+use crate::track::{self, Condition, Part, Share, Sum};
 use crate::waiting::Waiting;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
@@ -24,7 +26,14 @@ pub(crate) struct Instance {
     pub(crate) election: Election,
     pub(crate) ears: Ears,
     pub(crate) encoder: Encoder,
+    /// What it waits for in its state, other members of its group included.
     pub(crate) waiting: BTreeSet<Waiting>,
+    /// What it waits for by itself.
+    pub(crate) own: BTreeSet<Waiting>,
+    /// What it tracks, and what that comes to.
+    pub(crate) sum: Sum,
+    /// `own` and `sum` have been found out.
+    pub(crate) assessed: bool,
     /// Another instance that has our virtual router.
     pub(crate) rival: Option<Name>,
     /// All addresses that move with the master.
@@ -49,6 +58,13 @@ pub(crate) struct Place {
     pub(crate) socket: Option<SocketKey>,
 }
 
+/// What a look at the preconditions of an instance finds.
+pub(crate) struct Survey {
+    pub(crate) place: Place,
+    pub(crate) waiting: BTreeSet<Waiting>,
+    pub(crate) sum: Sum,
+}
+
 impl Instance {
     pub(crate) fn new(config: Arc<Config>) -> Instance {
         Instance {
@@ -56,6 +72,9 @@ impl Instance {
             ears: Ears::default(),
             encoder: Encoder::new(),
             waiting: BTreeSet::new(),
+            own: BTreeSet::new(),
+            sum: track::sum(config.priority, &config.trackers, |_| Condition::Unknown),
+            assessed: false,
             rival: None,
             addresses: addresses(&config),
             routes: config.routes.iter().cloned().map(Arc::new).collect(),
@@ -93,9 +112,16 @@ impl Instance {
         self.rules.iter().map(Item::key).collect()
     }
 
-    /// The interfaces it depends on: its own, those of what it has whose loss matters, and those of static items that
-    /// name it.
+    /// The interfaces it depends on: those it needs, and those it tracks.
     pub(crate) fn interfaces(&self) -> BTreeSet<IfName> {
+        let tracked = self.config.trackers.iter().filter_map(tracked_interface);
+        self.required_interfaces().into_iter().chain(tracked).collect()
+    }
+
+    /// The interfaces it needs: its own, those of what it has whose loss matters, and those of static items that name
+    /// it. How one counts that it tracks is said there.
+    fn required_interfaces(&self) -> BTreeSet<IfName> {
+        let tracked: BTreeSet<IfName> = self.config.trackers.iter().filter_map(tracked_interface).collect();
         let of_addresses = self.addresses.iter().filter(|a| a.tracked).map(|a| a.interface);
         let routes = self.routes.iter().filter(|route| route.tracked);
         let rules = self.rules.iter().filter(|rule| rule.tracked);
@@ -104,7 +130,9 @@ impl Instance {
             .flat_map(|route| route.interfaces())
             .chain(rules.flat_map(|rule| rule.interfaces()));
         let of_statics = self.config.static_interfaces.iter().copied();
-        own.chain(of_routing).chain(of_statics).collect()
+        let all = own.chain(of_routing).chain(of_statics);
+        all.filter(|name| self.config.interface == Some(*name) || !tracked.contains(name))
+            .collect()
     }
 
     /// Where packets come from, if there is an address.
@@ -121,11 +149,12 @@ impl Instance {
         &self,
         interfaces: &Interfaces,
         failed: &BTreeMap<SocketKey, i32>,
-    ) -> (Place, BTreeSet<Waiting>) {
+        conditions: &Conditions,
+    ) -> Survey {
         let config = &*self.config;
         let mut waiting = BTreeSet::new();
         let own = config.interface.and_then(|name| interfaces.get(&name));
-        for name in self.interfaces() {
+        for name in self.required_interfaces() {
             let primary = config.interface == Some(name);
             match interfaces.get(&name) {
                 None => {
@@ -133,7 +162,7 @@ impl Instance {
                 }
                 Some(interface) => {
                     let counts = !primary || config.track_interface;
-                    if counts && !interface.is_up() {
+                    if counts && !conditions.is_up(interface) {
                         waiting.insert(Waiting::InterfaceUp(name));
                     }
                 }
@@ -171,7 +200,13 @@ impl Instance {
         if let Some(rival) = &self.rival {
             waiting.insert(Waiting::VirtualRouter(rival.clone()));
         }
-        (place, waiting)
+        let sum = track::sum(config.priority, &config.trackers, |object| {
+            conditions.of(object, interfaces)
+        });
+        for part in &sum.parts {
+            waiting.extend(missing(part, interfaces));
+        }
+        Survey { place, waiting, sum }
     }
 
     /// The configured source, else the one in use while it is there, else the first that is not virtual.
@@ -219,6 +254,26 @@ impl Instance {
             Family::V4 => crate::wire::ipv4::LEN + message,
             Family::V6 => message,
         }
+    }
+}
+
+fn tracked_interface(tracker: &Tracker) -> Option<IfName> {
+    match tracker.object {
+        Tracked::Interface(name) => Some(name),
+        Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) | Tracked::Bfd(_) => None,
+    }
+}
+
+/// What a tracker makes an instance wait for.
+fn missing(part: &Part, interfaces: &Interfaces) -> Option<Waiting> {
+    match (part.share, &part.object) {
+        (Share::Adds(_), _) => None,
+        (Share::Awaited, object) => Some(Waiting::FirstResult(object.clone())),
+        (Share::Fault, Tracked::Interface(name)) if !part.weight.reverse => Some(match interfaces.get(name) {
+            Some(_) => Waiting::InterfaceUp(*name),
+            None => Waiting::Interface(*name),
+        }),
+        (Share::Fault, object) => Some(Waiting::Condition(object.clone())),
     }
 }
 

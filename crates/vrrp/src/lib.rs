@@ -19,6 +19,7 @@ pub mod election;
 mod encoder;
 pub mod engine;
 pub mod event;
+pub mod group;
 pub mod holdings;
 pub mod input;
 mod instance;
@@ -27,6 +28,7 @@ mod receive;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod timing;
+pub mod track;
 mod waiting;
 pub mod wire;
 

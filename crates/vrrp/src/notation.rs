@@ -51,6 +51,12 @@ impl fmt::Display for Action {
                 state,
                 priority,
             } => write!(f, "notify {instance} {state} priority={priority}"),
+            Action::NotifyGroup { group, state } => write!(f, "notify group {group} {state}"),
+            Action::NotifyPriority {
+                instance,
+                state,
+                priority,
+            } => write!(f, "notify {instance} {state}_PRIORITY {priority}"),
             Action::Tell(event) => write!(f, "say {event}"),
             Action::SocketsChanged => f.write_str("sockets"),
         }
@@ -105,6 +111,10 @@ impl fmt::Display for Input<'_> {
             Input::SocketFailed { socket, errno } => write!(f, "socket {socket} failed error {errno}"),
             Input::SocketOpened { socket } => write!(f, "socket {socket} opened"),
             Input::SendFailed { instance, errno } => write!(f, "send of {instance} failed error {errno}"),
+            Input::ScriptResult { name, outcome } => write!(f, "script {name} {outcome}"),
+            Input::FileValue { name, value } => write!(f, "file {name} holds {value}"),
+            Input::ProcessCount { name, count } => write!(f, "process {name} runs {count} times"),
+            Input::BfdState { name, up } => write!(f, "bfd {name} {}", if *up { "up" } else { "down" }),
             Input::Shutdown { keep_addresses: true } => f.write_str("shutdown keeping addresses"),
             Input::Shutdown { keep_addresses: false } => f.write_str("shutdown"),
         }

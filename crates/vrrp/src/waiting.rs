@@ -3,7 +3,7 @@
 //! Each precondition is named and counted by itself: an instance leaves FAULT when the set is empty, not when one of
 //! two missing things has come. Deliberately does not know how a precondition is found out.
 
-use crate::config::Name;
+use crate::config::{Name, Tracked};
 use base::IfName;
 use core::fmt;
 use core::net::IpAddr;
@@ -27,6 +27,33 @@ pub enum Waiting {
     Socket(i32),
     /// Another instance uses the same virtual router on the same interface.
     VirtualRouter(Name),
+    /// The condition of a tracked object means FAULT.
+    Condition(Tracked),
+    /// Nothing is known yet of a tracked object whose condition can mean FAULT.
+    FirstResult(Tracked),
+    /// Another member of its sync group waits for something.
+    Member(Name),
+    /// Another member of its sync group has not begun, because it waits for a first result.
+    MemberBegins(Name),
+}
+
+impl Waiting {
+    /// Whether it is a fault. What is merely not known yet holds up only who has not begun.
+    pub const fn is_hard(&self) -> bool {
+        match self {
+            Waiting::FirstResult(_) | Waiting::MemberBegins(_) => false,
+            Waiting::Interface(_)
+            | Waiting::InterfaceUp(_)
+            | Waiting::Multicast(_)
+            | Waiting::Address(_)
+            | Waiting::Source(_)
+            | Waiting::Peers
+            | Waiting::Socket(_)
+            | Waiting::VirtualRouter(_)
+            | Waiting::Condition(_)
+            | Waiting::Member(_) => true,
+        }
+    }
 }
 
 impl fmt::Display for Waiting {
@@ -40,6 +67,10 @@ impl fmt::Display for Waiting {
             Waiting::Peers => f.write_str("a unicast peer to be configured"),
             Waiting::Socket(errno) => write!(f, "its socket (error {errno})"),
             Waiting::VirtualRouter(name) => write!(f, "the virtual router id that {name} uses too"),
+            Waiting::Condition(object) => write!(f, "tracked {object} to recover"),
+            Waiting::FirstResult(object) => write!(f, "the first result of tracked {object}"),
+            Waiting::Member(name) => write!(f, "sync group member {name}"),
+            Waiting::MemberBegins(name) => write!(f, "sync group member {name} to begin"),
         }
     }
 }

@@ -107,6 +107,8 @@ fn batch(action: &Action) -> Option<vrrp::input::BatchId> {
         Action::SendAdvert(_)
         | Action::Announce(_)
         | Action::Notify { .. }
+        | Action::NotifyGroup { .. }
+        | Action::NotifyPriority { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }

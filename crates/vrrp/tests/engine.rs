@@ -793,6 +793,8 @@ fn batch(actions: &[Action]) -> Option<(BatchId, usize)> {
         Action::SendAdvert(_)
         | Action::Announce(_)
         | Action::Notify { .. }
+        | Action::NotifyGroup { .. }
+        | Action::NotifyPriority { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }

@@ -137,6 +137,8 @@ impl World {
                 | Action::PromoteSecondaries { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
+                | Action::NotifyGroup { .. }
+                | Action::NotifyPriority { .. }
                 | Action::Tell(_)
                 | Action::SocketsChanged => {}
             }
@@ -236,6 +238,8 @@ impl World {
             | Action::ChangeRules { .. }
             | Action::PromoteSecondaries { .. }
             | Action::Announce(_)
+            | Action::NotifyGroup { .. }
+            | Action::NotifyPriority { .. }
             | Action::Tell(_)
             | Action::SocketsChanged => None,
         };

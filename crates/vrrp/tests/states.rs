@@ -245,7 +245,8 @@ fn a_changed_priority_moves_the_timer_of_a_backup_by_the_difference() {
         priority: 200,
         ..wish()
     };
-    election.reconfigure(NOW, Arc::new(config(&changed)), &mut effects);
+    let changed = Arc::new(config(&changed));
+    election.reconfigure(NOW, Arc::clone(&changed), changed.priority, &mut effects);
     // A hundred steps of 1/256 s, each rounded down: (156 - 56) * 1000000 / 256.
     assert_eq!(before - election.deadline().unwrap().at, Duration::from_micros(390_625));
     assert!(list(&effects).contains("Changing effective priority from 100 to 200"));
@@ -270,7 +271,7 @@ fn how_an_instance_starts_depends_on_what_it_wants_and_owns() {
 /// A state's name and how to get there.
 type Setup = (&'static str, fn() -> Election);
 
-const STATES: [Setup; 8] = [
+const STATES: [Setup; 12] = [
     ("init", || Election::new(Arc::new(config(&wish())))),
     ("fault", || started(wish(), true)),
     ("fault, owner", || {
@@ -291,6 +292,22 @@ const STATES: [Setup; 8] = [
     }),
     ("master", || master(wish())),
     ("master, owner", owner),
+    ("group, fault", || member(wish(), true)),
+    ("group, backup", || member(wish(), false)),
+    ("group, claiming", || {
+        let mut election = member(wish(), false);
+        let at = election.deadline().unwrap().at;
+        election.handle(at, Happening::DeadlineReached, &mut Vec::new());
+        election
+    }),
+    ("group, owner", || {
+        let owner = Wish {
+            priority: 255,
+            wanted: Some(Wanted::Master),
+            ..wish()
+        };
+        member(owner, true)
+    }),
     ("stopped", || {
         let mut election = backup(wish());
         let stop = Happening::Stop {
@@ -325,6 +342,9 @@ fn happenings() -> Vec<(&'static str, Happening)> {
         ("faulted", Happening::Faulted),
         ("recovered", Happening::Recovered { not_before }),
         ("address lost", Happening::AddressLost),
+        ("tracks its way to 90", Happening::Priority(Priority::new(90).unwrap())),
+        ("group rises", Happening::Promote),
+        ("group falls", Happening::Demote),
         (
             "stop",
             Happening::Stop {
@@ -357,6 +377,22 @@ fn heard(last: u8, priority: u8) -> Heard {
 /// Our own address is 192.0.2.150.
 fn started(wish: Wish, faulted: bool) -> Election {
     let mut election = Election::new(Arc::new(config(&wish)));
+    election.set_own_address(Some(IpAddr::from([192, 0, 2, 150])));
+    let start = Happening::Start {
+        not_before: NOW,
+        faulted,
+    };
+    election.handle(NOW, start, &mut Vec::new());
+    election
+}
+
+/// A member of a sync group.
+fn member(wish: Wish, faulted: bool) -> Election {
+    let config = vrrp::config::Config {
+        group: Some(vrrp::config::Name::from("G")),
+        ..config(&wish)
+    };
+    let mut election = Election::new(Arc::new(config));
     election.set_own_address(Some(IpAddr::from([192, 0, 2, 150])));
     let start = Happening::Start {
         not_before: NOW,
@@ -403,6 +439,8 @@ fn list(effects: &[Effect]) -> String {
         Effect::AnnounceAgain => "announce again".to_string(),
         Effect::AnnounceSource => "announce source".to_string(),
         Effect::ForgetTold => "forget told".to_string(),
+        Effect::Claim => "claim".to_string(),
+        Effect::PriorityChanged => "priority changed".to_string(),
         Effect::Notify(state) => format!("notify {state}"),
         Effect::Tell(_, text) => format!("\"{text}\""),
     };

@@ -551,10 +551,8 @@ pub(crate) fn full_command(low: &mut Lowering<'_>, _: Line<'_, '_>) {
     low.process(|process| process.full_command = true);
 }
 
-/// `interface_up_down_delays {`.
-pub(crate) fn open_delays(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "interface_up_down_delays");
-}
+/// `interface_up_down_delays {`: its lines say everything.
+pub(crate) fn open_delays(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
 
 /// `IFNAME DOWN [UP]` of `interface_up_down_delays`.
 pub(crate) fn delays(low: &mut Lowering<'_>, line: Line<'_, '_>) {

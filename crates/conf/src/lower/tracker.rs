@@ -22,7 +22,6 @@ pub(crate) struct GroupBlock {
 
 /// `vrrp_sync_group NAME {`.
 pub(crate) fn open_group(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "vrrp_sync_group");
     let Some(name) = line.word(1) else {
         let text = "vrrp_sync_group must have a name - skipping".to_owned();
         low.error(line, 0, "sync-group", text);
@@ -323,6 +322,11 @@ impl Lowering<'_> {
     }
 }
 
+/// `track_interface {`.
+pub(crate) fn open_interfaces(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.open_trackers(line, "track_interface");
+}
+
 macro_rules! open {
     ($($name:ident $keyword:literal;)*) => {
         $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
@@ -333,7 +337,6 @@ macro_rules! open {
 }
 
 open! {
-    open_interfaces "track_interface";
     open_scripts "track_script";
     open_files "track_file";
     open_processes "track_process";

@@ -106,6 +106,12 @@ pub enum Happening {
     },
     /// Somebody took one of its addresses away.
     AddressLost,
+    /// What it tracks gives it this priority.
+    Priority(Priority),
+    /// All members of its sync group claim the addresses.
+    Promote,
+    /// Another member of its sync group is no longer master.
+    Demote,
     /// It ends; `resign` tells the others.
     Stop {
         /// Send priority 0 and remove addresses.
@@ -143,6 +149,10 @@ pub enum Effect {
     AnnounceSource,
     /// Messages told once may be told again.
     ForgetTold,
+    /// Nobody better was heard, but its sync group goes to MASTER together only.
+    Claim,
+    /// The effective priority changed.
+    PriorityChanged,
     /// Tell the outside of the new state.
     Notify(StateName),
     /// Tell the operator.

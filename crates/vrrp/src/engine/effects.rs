@@ -25,6 +25,27 @@ pub(super) const HOLDS_PER_TURN: usize = 2 * crate::holdings::BATCH;
 impl Engine {
     /// Lets something happen to an instance and carries out what follows.
     pub(super) fn happen(&mut self, now: Instant, slot: Slot, happening: Happening, out: &mut Vec<Action>) {
+        self.happen_alone(now, slot, happening, out);
+        match happening {
+            // The others of its group give up with it, to come back together.
+            Happening::AddressLost => {
+                for member in self.members_of(slot).into_iter().skip(1) {
+                    self.happen_alone(now, member, happening, out);
+                }
+            }
+            Happening::Start { .. }
+            | Happening::DeadlineReached
+            | Happening::Heard(_)
+            | Happening::Faulted
+            | Happening::Recovered { .. }
+            | Happening::Priority(_)
+            | Happening::Promote
+            | Happening::Demote
+            | Happening::Stop { .. } => {}
+        }
+    }
+
+    fn happen_alone(&mut self, now: Instant, slot: Slot, happening: Happening, out: &mut Vec<Action>) {
         let mut effects = core::mem::take(&mut self.effects);
         if let Some(instance) = self.instances.get_mut(slot) {
             instance.election.handle(now, happening, &mut effects);
@@ -62,14 +83,23 @@ impl Engine {
                 Effect::Resign(times) => self.resign(slot, times, out),
                 Effect::Hold => self.hold_all(now, slot, out),
                 Effect::Release => self.release_all(now, slot, out),
-                Effect::AnnounceAgain => self.announce_again(now, slot),
+                Effect::AnnounceAgain => {
+                    for member in self.members_of(slot) {
+                        self.announce_again(now, member);
+                    }
+                }
                 Effect::AnnounceSource => self.announce_source(slot),
                 Effect::ForgetTold => {
                     if let Some(instance) = self.instances.get_mut(slot) {
                         instance.ears.forget_told();
                     }
                 }
-                Effect::Notify(state) => self.notify(slot, state, out),
+                Effect::Claim => self.unsettle(slot),
+                Effect::PriorityChanged => self.notify_priority(slot, out),
+                Effect::Notify(state) => {
+                    self.notify(slot, state, out);
+                    self.unsettle(slot);
+                }
                 Effect::Tell(level, text) => {
                     let name = self.instances.get(slot).map(|instance| &instance.config.name);
                     Engine::tell(name, level, text, out);
@@ -173,7 +203,7 @@ impl Engine {
     }
 
     fn announce_again(&mut self, now: Instant, slot: Slot) {
-        let Some(instance) = self.instances.get(slot) else {
+        let Some(instance) = self.instances.get(slot).filter(|instance| is_master(instance)) else {
             return;
         };
         let announcing = instance.config.announcing;
@@ -206,6 +236,20 @@ impl Engine {
             out.push(Action::Notify {
                 instance: instance.config.name.clone(),
                 state,
+                priority: instance.election.effective(),
+            });
+        }
+    }
+
+    fn notify_priority(&mut self, slot: Slot, out: &mut Vec<Action>) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        let state = instance.election.state();
+        if instance.config.notify_priority_changes && super::takes_part(state) {
+            out.push(Action::NotifyPriority {
+                instance: instance.config.name.clone(),
+                state: state.name(),
                 priority: instance.election.effective(),
             });
         }

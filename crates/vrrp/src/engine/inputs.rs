@@ -6,7 +6,7 @@ use super::repair::Kind;
 use super::slots::Slot;
 use crate::action::{Action, StateName};
 use crate::config::{Name, Statics, VirtualAddress};
-use crate::election::{Happening, State};
+use crate::election::Happening;
 use crate::event::Level;
 use crate::input::{BatchId, InterfaceFacts, SocketKey};
 use alloc::format;
@@ -31,10 +31,12 @@ impl Engine {
             Change::Nothing => return,
             Change::Something => {}
             Change::Replaced => {
+                self.conditions.forget_link(name);
                 self.holdings.lost_interface(name);
                 self.routing.routes.lost_interface(name);
             }
         }
+        self.link_changed(now, name);
         if let (Some(before), Some(after)) = (mtu_before, mtu(self))
             && before != after
         {
@@ -59,35 +61,6 @@ impl Engine {
             if is_up == Some(true) {
                 self.assert_routes_on(name);
             }
-        }
-    }
-
-    /// Looks at the preconditions of an instance again and lets follow what follows.
-    pub(super) fn survey(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
-        let Some(instance) = self.instances.get(slot) else {
-            return;
-        };
-        match instance.election.state() {
-            State::Stopped => return,
-            State::Init | State::Fault | State::Backup { .. } | State::Master { .. } => {}
-        }
-        let (place, waiting) = instance.survey(&self.interfaces, &self.failed_sockets);
-        let name = instance.config.name.clone();
-        for missing in waiting.difference(&instance.waiting) {
-            Engine::tell(Some(&name), Level::Info, format!("waiting for {missing}"), out);
-        }
-        let (was_waiting, is_waiting) = (!instance.waiting.is_empty(), !waiting.is_empty());
-        // The farewell leaves from the old place.
-        if is_waiting && !was_waiting {
-            self.happen(now, slot, Happening::Faulted, out);
-        }
-        self.move_to(slot, place, out);
-        if let Some(instance) = self.instances.get_mut(slot) {
-            instance.waiting = waiting;
-        }
-        if was_waiting && !is_waiting {
-            let not_before = self.listens_from;
-            self.happen(now, slot, Happening::Recovered { not_before }, out);
         }
     }
 

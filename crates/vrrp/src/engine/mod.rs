@@ -9,6 +9,7 @@
 //! [`Engine::handle`]. [`Input::Shutdown`] ends it, and [`Engine::is_finished`] says when the last action is answered.
 
 mod effects;
+mod groups;
 mod inputs;
 pub(crate) mod interfaces;
 mod packets;
@@ -18,14 +19,15 @@ mod routes;
 pub(crate) mod slots;
 mod sockets;
 mod status;
+pub(crate) mod tracking;
 
 pub use reload::{Difference, difference};
 pub use sockets::SocketSpec;
-pub use status::{EngineCounters, Status};
+pub use status::{EngineCounters, GroupStatus, Status};
 
 use crate::action::Action;
 use crate::announce::Announcer;
-use crate::config::{AddressKey, Model, Name, Settings, VirtualAddress};
+use crate::config::{AddressKey, Model, Name, Settings, Tracked, VirtualAddress};
 use crate::election::{Effect, Happening, State, Timer};
 use crate::event::{Event, Level};
 use crate::holdings::Holdings;
@@ -36,10 +38,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Deadline, IfName, Instant, Rng};
 use core::time::Duration;
+use groups::GroupRun;
 use interfaces::Interfaces;
 use repair::Repairs;
 use routes::Routing;
 use slots::{Slot, Slots};
+use tracking::Conditions;
 
 /// Why the engine wants to be called.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub enum Wake {
     HoldAddresses,
     /// A refused change of an address is tried again.
     RetryAddress,
+    /// A delayed change of something tracked counts.
+    Tracked,
 }
 
 /// All virtual routers of a machine.
@@ -69,6 +75,13 @@ pub struct Engine {
     names: BTreeMap<Name, Slot>,
     /// Who depends on an interface.
     dependants: BTreeMap<IfName, Vec<Slot>>,
+    /// What is known of tracked objects.
+    conditions: Conditions,
+    /// Who tracks an object.
+    watchers: BTreeMap<Tracked, Vec<Slot>>,
+    groups: BTreeMap<Name, GroupRun>,
+    /// Groups whose members did something.
+    unsettled: BTreeSet<Name>,
     /// Who listens on a socket for a virtual router.
     routes: BTreeMap<(SocketKey, u8), Vec<Slot>>,
     failed_sockets: BTreeMap<SocketKey, i32>,
@@ -106,6 +119,10 @@ impl Engine {
             instances: Slots::default(),
             names: BTreeMap::new(),
             dependants: BTreeMap::new(),
+            conditions: Conditions::default(),
+            watchers: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            unsettled: BTreeSet::new(),
             routes: BTreeMap::new(),
             failed_sockets: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -146,6 +163,7 @@ impl Engine {
         // The difference to another model is one between whole sets of addresses.
         self.hold_some(usize::MAX);
         self.apply_model(now, model, out);
+        self.settle(now, out);
         self.pump(now, out);
     }
 
@@ -176,8 +194,13 @@ impl Engine {
                 }
             }
             Input::SendFailed { instance, errno } => self.send_failed(&instance, errno, out),
+            Input::ScriptResult { name, outcome } => self.script_finished(now, name, outcome, out),
+            Input::FileValue { name, value } => self.file_value(now, name, value, out),
+            Input::ProcessCount { name, count } => self.process_count(now, name, count, out),
+            Input::BfdState { name, up } => self.session_state(now, name, up, out),
             Input::Shutdown { keep_addresses } => self.shutdown(now, keep_addresses, out),
         }
+        self.settle(now, out);
         self.pump(now, out);
     }
 
@@ -203,6 +226,7 @@ impl Engine {
             at,
             why: Wake::RetryAddress,
         });
+        let tracked = self.conditions.deadline().map(|at| Deadline { at, why: Wake::Tracked });
         let claimed = (!self.claimed.is_empty()).then_some(Deadline {
             at: Instant::ZERO,
             why: Wake::Claimed,
@@ -212,7 +236,7 @@ impl Engine {
             why: Wake::HoldAddresses,
         });
         // Of equal times the first counts: an advert before an announcement.
-        let all = [claimed, timer, hold, announce, retry].into_iter().flatten();
+        let all = [claimed, timer, tracked, hold, announce, retry].into_iter().flatten();
         all.min_by_key(|deadline| deadline.at)
     }
 
@@ -228,6 +252,7 @@ impl Engine {
     }
 
     fn deadline_reached(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.elapse(now, out);
         self.tell_untold(now, out);
         while let Some((at, slot)) = self.due.first().copied() {
             if at > now {
@@ -257,6 +282,7 @@ impl Engine {
                 self.forget_deadline(slot);
             }
         }
+        self.settle(now, out);
         self.pump(now, out);
         self.announce_blocks(now);
         self.announcer.run(now, self.is_adding(), out);

@@ -16,10 +16,11 @@ use super::Engine;
 use super::routes::{Unwanted, everything};
 use super::slots::Slot;
 use crate::action::{Action, StateName};
-use crate::config::{AddressKey, Auth, Config, Delivery, Model, Name};
+use crate::config::{AddressKey, Auth, Config, Delivery, Model, Name, Tracked};
 use crate::election::{Effect, Happening, State};
 use crate::event::Level;
-use crate::instance::Instance;
+use crate::instance::{Instance, Place};
+use crate::track;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::sync::Arc;
@@ -97,7 +98,10 @@ impl Engine {
         let buffers_changed = self.settings.receive_buffer != model.settings.receive_buffer;
         self.settings = model.settings;
         self.move_listening(now);
+        self.configure_groups(&model.groups);
+        let conditions_changed = self.configure_conditions(now, model.objects);
         if kept.is_empty() && begun.is_empty() && ended.is_empty() && !settings_changed {
+            self.look_at(now, &conditions_changed, out);
             return self.let_all_go(now, unwanted_statics, out);
         }
         // Other addresses make longer adverts, by which buffers may be counted.
@@ -120,8 +124,14 @@ impl Engine {
         if sources_moved {
             changed.extend(self.names.values());
         }
-        for slot in &begun {
-            self.begin(now, *slot, out);
+        changed.extend(conditions_changed.iter().flat_map(|object| self.watchers_of(object)));
+        // All are looked at before the first begins: members of a group begin together.
+        let places: Vec<(Slot, Option<Place>)> =
+            begun.iter().map(|slot| (*slot, self.assess(now, *slot, out))).collect();
+        for (slot, place) in places {
+            if let Some(place) = place {
+                self.enter(now, slot, place, out);
+            }
         }
         for slot in changed.difference(&begun) {
             self.survey(now, *slot, out);
@@ -175,6 +185,8 @@ impl Engine {
             | Effect::AnnounceAgain
             | Effect::AnnounceSource
             | Effect::ForgetTold
+            | Effect::Claim
+            | Effect::PriorityChanged
             | Effect::Tell(..) => true,
         });
         self.carry_out(now, slot, &mut effects, out);
@@ -207,18 +219,12 @@ impl Engine {
         slot
     }
 
-    fn begin(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
-        // Looks at the preconditions before the state machine starts, so that it starts in the right state.
-        self.survey(now, slot, out);
-        let faulted = self
-            .instances
-            .get(slot)
-            .is_some_and(|instance| !instance.waiting.is_empty());
-        let start = Happening::Start {
-            not_before: self.listens_from,
-            faulted,
-        };
-        self.happen(now, slot, start, out);
+    /// Whoever tracks one of these objects looks again.
+    fn look_at(&mut self, now: Instant, objects: &BTreeSet<Tracked>, out: &mut Vec<Action>) {
+        let slots: BTreeSet<Slot> = objects.iter().flat_map(|object| self.watchers_of(object)).collect();
+        for slot in slots {
+            self.survey(now, slot, out);
+        }
     }
 
     /// Goes on under a changed configuration; gives what is no longer wanted.
@@ -236,9 +242,13 @@ impl Engine {
         let routing_before = (instance.route_ids(), instance.rule_ids());
         let name = config.name.clone();
         instance.set_config(Arc::clone(&config));
+        let (conditions, interfaces) = (&self.conditions, &self.interfaces);
+        let sum = track::sum(config.priority, &config.trackers, |object| {
+            conditions.of(object, interfaces)
+        });
         let after: BTreeSet<AddressKey> = instance.keys().collect();
         let mut effects = Vec::new();
-        instance.election.reconfigure(now, config, &mut effects);
+        instance.election.reconfigure(now, config, sum.effective, &mut effects);
         let master = match instance.election.state() {
             State::Master { .. } => true,
             State::Init | State::Fault | State::Backup { .. } | State::Stopped => false,
@@ -292,14 +302,19 @@ impl Engine {
 
     fn note_dependants(&mut self) {
         let mut dependants: BTreeMap<IfName, Vec<Slot>> = BTreeMap::new();
+        let mut watchers: BTreeMap<Tracked, Vec<Slot>> = BTreeMap::new();
         for slot in self.names.values() {
             if let Some(instance) = self.instances.get(*slot) {
                 for name in instance.interfaces() {
                     dependants.entry(name).or_default().push(*slot);
                 }
+                for tracker in &instance.config.trackers {
+                    watchers.entry(tracker.object.clone()).or_default().push(*slot);
+                }
             }
         }
         self.dependants = dependants;
+        self.watchers = watchers;
     }
 
     /// Finds instances that have the same virtual router on one segment: the one that was there first runs, and

@@ -2,9 +2,10 @@
 
 use super::Engine;
 use crate::action::StateName;
-use crate::config::{Config, Name, Priority};
+use crate::config::{Config, Group, Name, Priority};
 use crate::counters::Counters;
 use crate::election::State;
+use crate::track::Sum;
 use crate::waiting::Waiting;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,8 +42,19 @@ pub struct Status {
     pub master_interval: Duration,
     /// Where its adverts come from.
     pub source: Option<IpAddr>,
+    /// How its effective priority comes about.
+    pub sum: Sum,
     /// What it counted.
     pub counters: Counters,
+}
+
+/// A sync group, seen from outside.
+#[derive(Clone, Debug)]
+pub struct GroupStatus {
+    /// Its name and members.
+    pub config: Arc<Group>,
+    /// Its state as it was told last.
+    pub state: StateName,
 }
 
 impl Engine {
@@ -50,6 +62,16 @@ impl Engine {
     pub fn status(&self) -> Vec<Status> {
         let slots = self.names.values();
         slots.filter_map(|slot| self.status_of_slot(*slot)).collect()
+    }
+
+    /// All sync groups by name.
+    pub fn groups(&self) -> Vec<GroupStatus> {
+        let runs = self.groups.values();
+        let status = runs.map(|run| GroupStatus {
+            config: Arc::clone(&run.config),
+            state: run.state,
+        });
+        status.collect()
     }
 
     /// One instance.
@@ -90,6 +112,10 @@ impl Engine {
             master_priority,
             master_interval: election.master_interval(),
             source: instance.place.source,
+            sum: Sum {
+                effective: election.effective(),
+                ..instance.sum.clone()
+            },
             counters: instance.ears.counters,
         })
     }

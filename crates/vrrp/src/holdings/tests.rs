@@ -324,6 +324,8 @@ impl Bench {
                 | Action::PromoteSecondaries { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
+                | Action::NotifyGroup { .. }
+                | Action::NotifyPriority { .. }
                 | Action::Tell(_)
                 | Action::SocketsChanged => panic!("{action:?}"),
             }

@@ -243,6 +243,19 @@ impl Sim {
         }
     }
 
+    /// A result of something a router tracks, which the role would have found out.
+    pub fn track(&mut self, name: &str, input: Input<'_>) {
+        self.feed(name, input);
+    }
+
+    /// The effective priority of an instance.
+    pub fn priority(&self, router: &str, instance: &str) -> Option<u8> {
+        let engine = self.routers.get(router)?.engine.as_ref()?;
+        engine
+            .status_of(&Name::from(instance))
+            .map(|status| status.priority.get())
+    }
+
     /// The names of all routers.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.routers.keys().map(String::as_str)
@@ -374,6 +387,10 @@ impl Sim {
             | Input::SocketFailed { .. }
             | Input::SocketOpened { .. }
             | Input::SendFailed { .. }
+            | Input::ScriptResult { .. }
+            | Input::FileValue { .. }
+            | Input::ProcessCount { .. }
+            | Input::BfdState { .. }
             | Input::Shutdown { .. } => Some(format!("> {input}")),
         };
         let mut actions = Vec::new();
@@ -409,7 +426,12 @@ impl Sim {
                 }
                 Action::ChangeRoutes { batch, .. } => self.answer_routing(name, batch, false),
                 Action::ChangeRules { batch, .. } => self.answer_routing(name, batch, true),
-                Action::Announce(_) | Action::Notify { .. } | Action::Tell(_) | Action::PromoteSecondaries { .. } => {}
+                Action::Announce(_)
+                | Action::Notify { .. }
+                | Action::NotifyGroup { .. }
+                | Action::NotifyPriority { .. }
+                | Action::Tell(_)
+                | Action::PromoteSecondaries { .. } => {}
             }
         }
     }

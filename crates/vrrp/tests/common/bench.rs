@@ -115,6 +115,8 @@ pub(crate) fn adverts(actions: &[Action]) -> Vec<Advert> {
         Action::ChangeAddresses { .. }
         | Action::Announce(_)
         | Action::Notify { .. }
+        | Action::NotifyGroup { .. }
+        | Action::NotifyPriority { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
@@ -131,6 +133,8 @@ pub(crate) fn said(actions: &[Action]) -> Vec<String> {
         | Action::ChangeAddresses { .. }
         | Action::Announce(_)
         | Action::Notify { .. }
+        | Action::NotifyGroup { .. }
+        | Action::NotifyPriority { .. }
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }

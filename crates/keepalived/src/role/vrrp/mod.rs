@@ -14,6 +14,7 @@ mod facts;
 mod paths;
 mod report;
 mod sockets;
+mod tracked;
 mod translate;
 
 use super::sessions::Sessions;
@@ -128,7 +129,8 @@ impl Role {
         let mut actions = Vec::new();
         watcher.introduce(|input| engine.handle(now, input, &mut actions));
         engine.start(now, leftovers, &mut actions);
-        let model = std::mem::take(&mut context.model.vrrp);
+        let mut model = std::mem::take(&mut context.model.vrrp);
+        tracked::keep_known(&mut model);
         engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
@@ -286,6 +288,8 @@ impl Role {
                 | Action::PromoteSecondaries { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
+                | Action::NotifyGroup { .. }
+                | Action::NotifyPriority { .. }
                 | Action::Tell(_)
                 | Action::SocketsChanged => self.behind.push(action),
             }
@@ -330,6 +334,8 @@ impl Role {
                     state: state.as_str().to_owned(),
                     priority: priority.get(),
                 }),
+                // Scripts and FIFOs of groups come with the notify keywords.
+                Action::NotifyGroup { .. } | Action::NotifyPriority { .. } => {}
                 Action::Tell(event) => self.reporter.say(report::level(event.level), event),
                 Action::SocketsChanged => sockets_changed = true,
             }
@@ -359,8 +365,9 @@ impl Role {
     fn obey(&mut self, now: Instant) {
         while let Some(order) = self.context.receive() {
             match order {
-                Order::Reload { generation, model } => {
+                Order::Reload { generation, mut model } => {
                     self.reporter.info("Reloading");
+                    tracked::keep_known(&mut model.vrrp);
                     self.watcher.set_statics(statics(&model.vrrp));
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
                     // What static addresses are may be the source of adverts from now on.

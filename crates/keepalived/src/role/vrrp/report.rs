@@ -5,8 +5,8 @@
 use crate::ipc::DumpKind;
 use crate::log::Level;
 use ::vrrp::action::{Announced, Announcement};
-use ::vrrp::config::Auth;
-use ::vrrp::engine::{Engine, Status};
+use ::vrrp::config::{Auth, Name};
+use ::vrrp::engine::{Engine, GroupStatus, Status};
 use ::vrrp::event;
 use base::IfName;
 use std::fmt::Write as _;
@@ -45,7 +45,7 @@ pub(super) fn title(kind: DumpKind) -> &'static str {
 pub(super) fn dump(kind: DumpKind, engine: &Engine) -> String {
     let status = engine.status();
     match kind {
-        DumpKind::Data => data(&status),
+        DumpKind::Data => data(&status) + &groups(&engine.groups()),
         DumpKind::Stats => stats(&status),
         DumpKind::Json => json(&status),
     }
@@ -143,6 +143,14 @@ fn data(status: &[Status]) -> String {
         line("Virtual Router ID", &config.vrid);
         line("Priority", &config.priority);
         line("Effective priority", &one.priority);
+        // Base and parts come to the effective priority, within 1 to 254.
+        for part in &one.sum.parts {
+            let text = format!("{}, {}: {}, {}", part.object, part.weight, part.condition, part.share);
+            line("  Tracked", &text);
+        }
+        if let Some(group) = &config.group {
+            line("Sync group", group);
+        }
         line("Advert interval (s)", &config.interval.as_secs_f64());
         line("Authentication type", &auth(&config.auth));
         for address in &config.addresses {
@@ -151,6 +159,24 @@ fn data(status: &[Status]) -> String {
         for address in &config.excluded {
             line("Virtual IP excluded", &address.key());
         }
+    }
+    text
+}
+
+fn groups(groups: &[GroupStatus]) -> String {
+    let mut text = String::new();
+    if !groups.is_empty() {
+        text.push_str("------< VRRP Sync groups >------\n");
+    }
+    for group in groups {
+        let members: Vec<&str> = group.config.members.iter().map(Name::as_str).collect();
+        let _ = writeln!(
+            text,
+            "   VRRP Sync Group = {}, {}",
+            group.config.name,
+            group.state.as_str()
+        );
+        let _ = writeln!(text, "     Members = {}", members.join(", "));
     }
     text
 }
