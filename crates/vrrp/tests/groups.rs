@@ -253,7 +253,7 @@ fn a_file_moves_the_address_by_its_weight() {
     assert_eq!(told, 2);
     sim.track("a", holds(-254));
     assert_eq!(sim.state("a", "V"), Some(StateName::Fault));
-    assert_eq!(sim.settled().is_err(), true, "b has not taken over yet");
+    assert!(sim.settled().is_err(), "b has not taken over yet");
 }
 
 #[test]

@@ -340,7 +340,11 @@ open! {
     open_scripts "track_script";
     open_files "track_file";
     open_processes "track_process";
-    open_sessions "track_bfd";
+}
+
+/// `track_bfd {`.
+pub(crate) fn open_sessions(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.open_trackers(line, "track_bfd");
 }
 
 /// A line of `track_interface`.

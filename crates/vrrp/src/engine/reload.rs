@@ -125,14 +125,7 @@ impl Engine {
             changed.extend(self.names.values());
         }
         changed.extend(conditions_changed.iter().flat_map(|object| self.watchers_of(object)));
-        // All are looked at before the first begins: members of a group begin together.
-        let places: Vec<(Slot, Option<Place>)> =
-            begun.iter().map(|slot| (*slot, self.assess(now, *slot, out))).collect();
-        for (slot, place) in places {
-            if let Some(place) = place {
-                self.enter(now, slot, place, out);
-            }
-        }
+        self.begin_all(now, &begun, out);
         for slot in changed.difference(&begun) {
             self.survey(now, *slot, out);
         }
@@ -217,6 +210,18 @@ impl Engine {
         let slot = self.instances.insert(Instance::new(config));
         self.names.insert(name, slot);
         slot
+    }
+
+    /// New instances begin, if they need not wait. All are looked at before the first does: members of a group begin
+    /// together.
+    fn begin_all(&mut self, now: Instant, begun: &BTreeSet<Slot>, out: &mut Vec<Action>) {
+        let found = begun.iter().map(|slot| (*slot, self.assess(now, *slot, out)));
+        let places: Vec<(Slot, Option<Place>)> = found.collect();
+        for (slot, place) in places {
+            if let Some(place) = place {
+                self.enter(now, slot, place, out);
+            }
+        }
     }
 
     /// Whoever tracks one of these objects looks again.

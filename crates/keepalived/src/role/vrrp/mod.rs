@@ -370,6 +370,7 @@ impl Role {
                     tracked::keep_known(&mut model.vrrp);
                     self.watcher.set_statics(statics(&model.vrrp));
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
+                    self.repeat_sessions(now);
                     // What static addresses are may be the source of adverts from now on.
                     self.look(now);
                     self.context.send(&FromRole::Reloaded { generation });

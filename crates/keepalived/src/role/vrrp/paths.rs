@@ -2,6 +2,8 @@
 
 use super::{Role, SESSIONS};
 use crate::log::Level;
+use ::vrrp::config::Name;
+use ::vrrp::input::Input;
 use base::Instant;
 use linux::ipc::Channel;
 use linux::reactor::Interest;
@@ -21,10 +23,22 @@ impl Role {
         self.hear_of_sessions(now);
     }
 
+    /// Tells the engine what is known of every session: it may track some that it did not track before.
+    pub(super) fn repeat_sessions(&mut self, now: Instant) {
+        for (session, up) in self.sessions.known() {
+            let name = Name::from(session);
+            self.engine.handle(now, Input::BfdState { name, up }, &mut self.actions);
+        }
+    }
+
     /// Reads news of BFD sessions.
-    pub(super) fn hear_of_sessions(&mut self, _now: Instant) {
+    pub(super) fn hear_of_sessions(&mut self, now: Instant) {
         let (reactor, reporter, stopping) = (&mut self.reactor, &self.reporter, self.stopping);
-        let changed = |_: &str, _: bool| {};
+        let (engine, actions) = (&mut self.engine, &mut self.actions);
+        let changed = |session: &str, up: bool| {
+            let name = Name::from(session);
+            engine.handle(now, Input::BfdState { name, up }, actions);
+        };
         let closed = |channel: Channel| {
             if let Err(error) = reactor.deregister(channel.as_fd(), SESSIONS) {
                 reporter.error(error);

@@ -18,7 +18,7 @@ pub(super) fn keep_known(model: &mut Model) {
 
 fn is_known(object: &Tracked) -> bool {
     match object {
-        Tracked::Interface(_) => true,
-        Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) | Tracked::Bfd(_) => false,
+        Tracked::Interface(_) | Tracked::Bfd(_) => true,
+        Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => false,
     }
 }
