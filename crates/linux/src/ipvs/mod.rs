@@ -394,3 +394,6 @@ impl IpvsSocket {
         Ok(found)
     }
 }
+
+#[cfg(test)]
+mod kernel_tests;
