@@ -23,6 +23,9 @@ const NEAR: &str = "bfd_instance four {\n neighbor_ip 10.0.0.2\n source_ip 10.0.
 /// A virtual router, so that there is somebody to be told.
 const ROUTER: &str = "vrrp_instance V {\n interface eth0\n virtual_router_id 51\n priority 150\n virtual_ipaddress {\n  10.0.0.50\n }\n}\n";
 
+/// The same, and it tracks a session.
+const TRACKER: &str = "vrrp_instance V {\n interface eth0\n virtual_router_id 51\n priority 150\n virtual_ipaddress {\n  10.0.0.50\n }\n track_bfd {\n  four\n }\n}\n";
+
 const VRRP_DATA: &str = "keepalived.data";
 const BFD_DATA: &str = "keepalived_bfd.data";
 
@@ -173,6 +176,74 @@ fn a_role_that_was_stopped_believes_its_socket_before_its_timers() {
 }
 
 #[test]
+fn an_instance_that_tracks_a_session_fails_with_the_neighbour_and_comes_back_with_it() {
+    tracking_follows_the_neighbour(Lab::new(&format!("{NEAR}{TRACKER}")));
+}
+
+#[test]
+fn an_instance_of_the_original_that_tracks_a_session_does_the_same() {
+    if let Some(original) = Binary::upstream() {
+        tracking_follows_the_neighbour(Lab::with(original, &format!("{NEAR}{TRACKER}")));
+    }
+}
+
+fn tracking_follows_the_neighbour(mut lab: Lab) {
+    let Some(mut peer) = bird(&lab.host("b"), &near(50)) else {
+        return;
+    };
+    lab.start();
+    // Of the original's packets over IPv6 BIRD wants none: see docs/divergences.md, "bfd-hop-limit".
+    lab.said(Duration::ZERO, "a", "(four) Entering Up state");
+    lab.said(Duration::ZERO, "a", "(V) Entering MASTER STATE");
+    let killed = lab.now();
+    peer.kill();
+    let (at, _) = lab.said(killed, "a", "(V) Entering FAULT STATE");
+    assert!(at - killed < Duration::from_millis(650), "{}", lab.timeline());
+    let Some(_again) = bird(&lab.host("b"), &near(50)) else {
+        return;
+    };
+    lab.said(at, "a", "(V) Entering MASTER STATE");
+}
+
+#[test]
+fn neither_the_death_of_the_bfd_role_nor_a_reload_that_begins_to_track_costs_the_address() {
+    // See docs/divergences.md, "bfd-role-may-die".
+    let mut lab = Lab::new(&format!("{NEAR}{ROUTER}"));
+    let Some(_peer) = bird(&lab.host("b"), &near(50)) else {
+        return;
+    };
+    lab.start();
+    lab.both_up(Duration::ZERO);
+    let (master, _) = lab.said(Duration::ZERO, "a", "(V) Entering MASTER STATE");
+    lab.dump(VRRP_DATA, |dump| dump.matches("= UP").count() == 2);
+    lab.a.configure(&format!("{NEAR}{TRACKER}")).unwrap();
+    let asked = lab.now();
+    lab.a.reload().unwrap();
+    lab.said(asked, "a", "Reload complete");
+    let killed = lab.now();
+    assert!(lab.a.role("bfd.pid").unwrap().signal(Signal::SIGKILL));
+    lab.both_up(killed);
+    // News of both sessions has come through, so whatever it leads to has happened.
+    lab.dump(VRRP_DATA, |dump| dump.matches("= UP").count() == 2);
+    lab.never_said(master + Duration::from_micros(1), "STATE");
+}
+
+#[test]
+fn a_weighted_session_changes_the_priority_while_it_is_down() {
+    let weighted = TRACKER.replace("four\n", "four weight -30\n");
+    let mut lab = Lab::new(&format!("{NEAR}{weighted}"));
+    let Some(mut peer) = bird(&lab.host("b"), &near(50)) else {
+        return;
+    };
+    lab.start();
+    lab.both_up(Duration::ZERO);
+    lab.dump(VRRP_DATA, |dump| dump.contains("Effective priority = 150"));
+    peer.kill();
+    lab.dump(VRRP_DATA, |dump| dump.contains("Effective priority = 120"));
+    lab.never_said(Duration::ZERO, "FAULT");
+}
+
+#[test]
 fn forged_and_broken_packets_change_nothing_and_are_counted() {
     let mut lab = Lab::new(NEAR);
     let Some(peer) = bird(&lab.host("b"), &near(50)) else {
@@ -282,6 +353,12 @@ struct Lab {
 
 impl Lab {
     fn new(conf: &str) -> Lab {
+        let binary = Binary::ours().unwrap();
+        assert_eq!(binary.make, Make::Ours, "these tests are about ours");
+        Lab::with(binary, conf)
+    }
+
+    fn with(binary: Binary, conf: &str) -> Lab {
         let port = |segment: &str, interface: &str, addresses: [&str; 2]| PortPlan {
             segment: segment.to_owned(),
             interface: interface.to_owned(),
@@ -323,8 +400,6 @@ impl Lab {
             .unwrap();
         }
         let namespace = network.host("a").unwrap().clone();
-        let binary = Binary::ours().unwrap();
-        assert_eq!(binary.make, Make::Ours, "these tests are about ours");
         let a = Daemon::new("a", namespace, network.journal.clone(), binary, conf).unwrap();
         Lab { a, network }
     }

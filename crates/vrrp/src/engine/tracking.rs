@@ -87,7 +87,6 @@ impl Conditions {
             self.scripts.insert(name.clone(), run);
         }
         self.files.retain(|name, _| objects.files.contains(name));
-        self.sessions.retain(|name, _| objects.sessions.contains(name));
         let mut old = core::mem::take(&mut self.processes);
         for (name, rule) in &objects.processes {
             let mut run = old.remove(name).unwrap_or_else(|| ProcessRun::new(*rule));
@@ -173,10 +172,9 @@ impl Engine {
 
     /// A BFD session is up or not.
     pub(super) fn session_state(&mut self, now: Instant, name: Name, up: bool, out: &mut Vec<Action>) {
-        if !self.conditions.objects.sessions.contains(&name) {
-            return;
-        }
-        if self.conditions.sessions.insert(name.clone(), up) == Some(up) {
+        // Kept even if nobody tracks it: a reload may begin to, and what is known then must not count as down.
+        let before = self.conditions.sessions.insert(name.clone(), up);
+        if before == Some(up) || !self.conditions.objects.sessions.contains(&name) {
             return;
         }
         let word = if up { "UP" } else { "DOWN" };
