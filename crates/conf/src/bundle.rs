@@ -26,6 +26,27 @@ pub trait Loader {
     /// # Errors
     /// [`LoadError::Other`] if a directory cannot be read.
     fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError>;
+
+    /// The bytes of a file that holds a secret, at most [`limits::KEY_FILE_BYTES`].
+    ///
+    /// # Errors
+    /// [`LoadError`] says why there are none.
+    fn read_secret(&self, path: &Path) -> Result<SecretFile, LoadError>;
+}
+
+/// A file that holds a secret. Never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFile {
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Whether others than its owner may do anything with it.
+    pub open_to_others: bool,
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
 }
 
 /// Why a file has no bytes for us.
@@ -106,6 +127,13 @@ struct Asked {
     answer: Answer,
 }
 
+/// A file with a secret that a line names, by its absolute path.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredSecret {
+    path: PathBuf,
+    file: Result<SecretFile, LoadError>,
+}
+
 /// The bytes of all files, and the facts. Compiling it twice gives the same result twice.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
@@ -113,6 +141,7 @@ pub struct Bundle {
     facts: Facts,
     files: Vec<StoredFile>,
     asked: Vec<Asked>,
+    secrets: Vec<StoredSecret>,
 }
 
 /// Files may hold passwords: only their number is shown.
@@ -164,6 +193,11 @@ impl Bundle {
         (etc, usr)
     }
 
+    /// A file with a secret; `None` if nobody asked for it when the bundle was made.
+    pub(crate) fn secret(&self, path: &Path) -> Option<&Result<SecretFile, LoadError>> {
+        self.secrets.iter().find(|other| other.path == path).map(|s| &s.file)
+    }
+
     /// The text of a file.
     pub(crate) fn text(&self, file: usize) -> Option<&Arc<str>> {
         self.files.get(file).map(|f| &f.text)
@@ -178,6 +212,7 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
         loader,
         files: Vec::new(),
         asked: Vec::new(),
+        secrets: Vec::new(),
         total: 0,
     };
     // Which files are included depends on conditions and definitions, so the lines are expanded once for the
@@ -186,13 +221,26 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
     reader.open_main(file_or_glob);
     // Without the word and without definitions that could make it, there is nothing to be seen.
     if reader.files().may_include() {
-        while reader.next().is_some() {}
+        let mut words = Vec::new();
+        while reader.next().is_some() {
+            let text = reader.line().map(|line| line.text.text).unwrap_or_default();
+            if !text.starts_with("key") {
+                continue;
+            }
+            crate::token::words(text, &mut words);
+            let words: Vec<&str> = words.iter().filter_map(|range| text.get(range.clone())).collect();
+            if let Some(name) = key_file(&words) {
+                let path = reader.directory().join(name);
+                reader.files_mut().fetch_secret(path);
+            }
+        }
     }
     let recorder = reader.into_files();
     let mut bundle = Bundle {
         main: file_or_glob.to_owned(),
         files: recorder.files,
         asked: recorder.asked,
+        secrets: recorder.secrets,
         facts,
     };
     let (etc, usr) = bundle.name_folders();
@@ -205,14 +253,31 @@ struct Recorder<'l> {
     loader: &'l dyn Loader,
     files: Vec<StoredFile>,
     asked: Vec<Asked>,
+    secrets: Vec<StoredSecret>,
     total: usize,
 }
 
+/// The file that a line names as that of a key: `key ID file:PATH`.
+pub(crate) fn key_file<'w>(words: &[&'w str]) -> Option<&'w str> {
+    match words {
+        ["key", _, value, ..] => value.strip_prefix("file:"),
+        _ => None,
+    }
+}
+
 impl Recorder<'_> {
-    /// Whether any file read so far could include another.
+    /// Whether any file read so far could name another.
     fn may_include(&self) -> bool {
         let mut files = self.files.iter();
-        files.any(|file| file.text.contains('$') || file.text.contains("include"))
+        files.any(|file| file.text.contains('$') || file.text.contains("include") || file.text.contains("file:"))
+    }
+
+    fn fetch_secret(&mut self, path: PathBuf) {
+        if self.secrets.len() >= limits::INCLUDED_FILES || self.secrets.iter().any(|other| other.path == path) {
+            return;
+        }
+        let file = self.loader.read_secret(&path);
+        self.secrets.push(StoredSecret { path, file });
     }
 
     fn fetch(&mut self, path: PathBuf) -> Found {
@@ -311,6 +376,14 @@ impl Loader for MapLoader {
             None if self.is_directory(path) => Err(LoadError::Directory),
             None => Err(LoadError::Missing),
         }
+    }
+
+    fn read_secret(&self, path: &Path) -> Result<SecretFile, LoadError> {
+        let bytes = self.read(path)?;
+        Ok(SecretFile {
+            bytes,
+            open_to_others: false,
+        })
     }
 
     fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {

@@ -108,6 +108,8 @@ pub struct Diagnostic {
     pub origin: Vec<Note>,
     /// What to do about it.
     pub hints: Vec<String>,
+    /// The lines it is about may hold a secret: none of them is shown.
+    pub hidden: bool,
 }
 
 impl fmt::Display for Diagnostic {
@@ -184,6 +186,7 @@ mod tests {
             expands_to: None,
             origin: Vec::new(),
             hints: Vec::new(),
+            hidden: false,
         }
     }
 

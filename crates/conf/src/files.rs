@@ -3,7 +3,7 @@
 //! Decides which files may be read (regular and not executable, as upstream has it) and what a pattern matches. What is
 //! in them, and whether a missing one matters, is decided elsewhere.
 
-use crate::{LoadError, Loader, pattern};
+use crate::{LoadError, Loader, SecretFile, pattern};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -35,6 +35,31 @@ impl Loader for FsLoader {
             .read_to_end(&mut bytes)
             .map_err(|error| reason(&error))?;
         Ok(bytes)
+    }
+
+    fn read_secret(&self, path: &Path) -> Result<SecretFile, LoadError> {
+        let file = fs::OpenOptions::new().read(true).custom_flags(OPEN_FLAGS).open(path);
+        let mut file = file.map_err(|error| reason(&error))?;
+        let facts = file.metadata().map_err(|error| reason(&error))?;
+        if facts.is_dir() {
+            return Err(LoadError::Directory);
+        }
+        if !facts.is_file() {
+            return Err(LoadError::NotRegular);
+        }
+        let mut bytes = Vec::new();
+        let most = crate::limits::KEY_FILE_BYTES as u64 + 1;
+        file.by_ref()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .map_err(|error| reason(&error))?;
+        if bytes.len() as u64 == most {
+            return Err(LoadError::Other("File too large".to_owned()));
+        }
+        Ok(SecretFile {
+            bytes,
+            open_to_others: facts.mode() & 0o077 != 0,
+        })
     }
 
     fn glob(&self, text: &str) -> Result<Vec<PathBuf>, LoadError> {

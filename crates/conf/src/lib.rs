@@ -29,7 +29,7 @@ pub mod suggest;
 pub mod token;
 pub mod tree;
 
-pub use bundle::{Bundle, Facts, InterfaceFact, LoadError, Loader, MapLoader, load};
+pub use bundle::{Bundle, Facts, InterfaceFact, LoadError, Loader, MapLoader, SecretFile, load};
 pub use diagnostic::{Class, Diagnostic, exit_code, fatal};
 pub use model::{Global, Model};
 pub use names::Names;

@@ -39,5 +39,9 @@ pub const ORIGINS: usize = 200_000;
 /// Total bytes of all files. A configuration is text written by people; what is larger was included by mistake.
 pub const TOTAL_BYTES: usize = 256 * 1024 * 1024;
 
+/// Bytes of a file that holds a key (`key ID file:PATH`): 64 bytes as hexadecimal digits, and room for a mistake that can
+/// then be named.
+pub const KEY_FILE_BYTES: usize = 1024;
+
 /// Blocks inside blocks. No keyword table is deeper than five; the limit guards the walker's stack.
 pub const BLOCK_DEPTH: usize = 16;

@@ -32,14 +32,24 @@ pub(crate) fn mask(line: &str) -> String {
         }
         let word = piece.trim_end_matches([' ', '\t', '{', '}', '=', '"']);
         // `key ID VALUE` is a shared key; `key FILE` is a name.
-        let hmac_key = before == "key" && !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
-        secret = is_secret_keyword(word) || hmac_key;
+        let in_place_of_id = before == "key" && !looks_like_a_file(word);
+        if word.starts_with("hex:") || in_place_of_id && word.bytes().any(|b| !b.is_ascii_digit()) {
+            secret = true;
+            masked.extend(piece.bytes().map(|b| if b == b' ' || b == b'\t' { char::from(b) } else { '*' }));
+            continue;
+        }
+        secret = is_secret_keyword(word) || before == "key" && !word.is_empty();
         masked.push_str(piece);
         if !word.is_empty() {
             before = word;
         }
     }
     masked
+}
+
+/// Whether a word after `key` may be shown because it names a file and is no key.
+fn looks_like_a_file(word: &str) -> bool {
+    !word.starts_with("hex:") && word.len() < vrrp::config::MIN_KEY && word.contains(['/', '.'])
 }
 
 /// What is cut out of a file for a picture: one line, and where the span is in it.
@@ -49,7 +59,7 @@ struct Cut {
     to: usize,
 }
 
-fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
+fn cut(bundle: &Bundle, at: &Location, hidden: bool) -> Option<Cut> {
     let text = bundle.text(at.source)?;
     let start = at.span.start.min(text.len());
     let begin = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
@@ -59,7 +69,8 @@ fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
         .map_or(text.len(), |newline| start + newline);
     let line = text.get(begin..end)?.trim_end_matches('\r');
     // Control characters would move the carets or the terminal; each becomes one visible byte.
-    let line: String = mask(line)
+    let shown = if hidden { hide(line) } else { mask(line) };
+    let line: String = shown
         .chars()
         .map(|c| if c.is_control() && c != '\t' { '?' } else { c })
         .collect();
@@ -75,6 +86,13 @@ fn cut(bundle: &Bundle, at: &Location) -> Option<Cut> {
     Some(Cut { text: line, from, to })
 }
 
+/// A line of which nothing may be seen but how long it is.
+fn hide(line: &str) -> String {
+    line.bytes()
+        .map(|b| if b == b' ' || b == b'\t' { char::from(b) } else { '*' })
+        .collect()
+}
+
 impl Diagnostic {
     /// Upstream's line as it is, and under it the picture: source line with a caret, the way the text took, hints.
     pub fn render(&self, bundle: &Bundle, color: bool) -> String {
@@ -83,11 +101,11 @@ impl Diagnostic {
             "warning" => Level::WARNING,
             _ => Level::ERROR,
         };
-        let main = self.at.as_ref().and_then(|at| Some((at, cut(bundle, at)?)));
+        let main = self.at.as_ref().and_then(|at| Some((at, cut(bundle, at, self.hidden)?)));
         let notes: Vec<_> = self
             .origin
             .iter()
-            .map(|note| (note, note.at.as_ref().and_then(|at| cut(bundle, at))))
+            .map(|note| (note, note.at.as_ref().and_then(|at| cut(bundle, at, self.hidden))))
             .collect();
         let mut group = Group::with_title(level.primary_title(self.message.as_str()).id(self.code));
         if let Some((at, cut)) = &main {
@@ -139,6 +157,10 @@ mod tests {
         );
         assert_eq!(mask("auth_pas geheim"), "auth_pas ******");
         assert_eq!(mask("key 1 hex:00"), "key 1 ******");
+        assert_eq!(mask("key abc geheim"), "key *** ******");
+        assert_eq!(mask("key hex:00"), "key ******");
+        assert_eq!(mask("$K=hex:00"), "$K=******");
+        assert_eq!(mask("key \"1 a\" b"), "key \"1 ** *");
         assert_eq!(mask("key file.pem"), "key file.pem");
         assert_eq!(mask("priority 100"), "priority 100");
     }

@@ -5,9 +5,10 @@
 mod join;
 
 use crate::Compiled;
-use crate::bundle::{Bundle, Facts, Replay};
+use crate::bundle::{Bundle, Facts, LoadError, Replay};
 use crate::diagnostic::{Class, Diagnostic, Location, Note, Stage};
 use crate::expand::Reader;
+use crate::lower::hmac::KeyFile;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::{BufferDraft, Lowering, Said};
 use crate::model::{DynamicInterfaces, Model};
@@ -63,6 +64,7 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
             at: logical.at,
             secret: logical.secret,
         };
+        low.key_file = key_file(bundle, &reader, &line);
         for walker in &mut walkers {
             walker.push(&line, &mut low);
         }
@@ -71,6 +73,20 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
     let model = finish(&mut low, halted);
     let diagnostics = diagnostics(low, halted, reader.sources());
     Compiled { model, diagnostics }
+}
+
+/// What is in the file that a line names as that of a key.
+fn key_file<F: crate::expand::Files>(bundle: &Bundle, reader: &Reader<'_, F>, line: &Statement<'_>) -> Option<KeyFile> {
+    if !line.text.text.starts_with("key") {
+        return None;
+    }
+    let words: Vec<&str> = line.from(0).collect();
+    let path = reader.directory().join(crate::bundle::key_file(&words)?);
+    let content = bundle.secret(&path).cloned();
+    Some(KeyFile {
+        content: content.unwrap_or(Err(LoadError::Missing)),
+        path,
+    })
 }
 
 /// Finishes what the file left as drafts.
@@ -170,6 +186,7 @@ fn found(low: &mut Lowering<'_>, draft: &InstanceDraft, finding: Finding) {
 /// The stable name of a finding: its keyword as code.
 fn code(keyword: &'static str) -> &'static str {
     match keyword {
+        "auth_hmac" | "active_key" | "mode" => "instance-hmac",
         "auth_pass" | "auth_type" | "authentication" => "instance-authentication",
         "virtual_ipaddress" | "virtual_ipaddress_excluded" | "no_virtual_ipaddress" => "instance-addresses",
         "virtual_router_id" => "instance-vrid",
@@ -245,6 +262,7 @@ fn diagnostics(low: Lowering<'_>, halted: Option<Stage>, sources: &Sources) -> V
             expands_to: None,
             origin: Vec::new(),
             hints: Vec::new(),
+            hidden: false,
         });
     }
     all
@@ -293,5 +311,6 @@ fn diagnostic(said: Said, sources: &Sources) -> Diagnostic {
         expands_to: said.expands_to,
         origin,
         hints: said.hints,
+        hidden: said.hidden,
     }
 }

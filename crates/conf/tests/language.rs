@@ -258,6 +258,9 @@ fn a_file_that_cannot_be_opened_is_said_with_the_systems_reason() {
         fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
             Ok(vec![pattern.into()])
         }
+        fn read_secret(&self, path: &Path) -> Result<conf::SecretFile, LoadError> {
+            Err(self.read(path).unwrap_err())
+        }
     }
     let compiled = compile(&load("k.conf", facts(), &Refusing));
     let text = "Configuration file 'k.conf' open problem (Permission denied) - skipping";

@@ -13,6 +13,10 @@ pub use route::Route;
 pub use rule::Rule;
 pub use track::{Delays, Objects, Process, Script, Tracked, Tracker, Weight};
 
+mod hmac;
+
+pub use hmac::{AntiReplay, HmacAuth, HmacMode, Key, KeyId, MAX_KEY, MIN_KEY, WINDOWS};
+
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -401,6 +405,8 @@ pub struct Config {
     pub track_interface: bool,
     /// `authentication`.
     pub auth: Auth,
+    /// `auth_hmac`; excludes `auth`.
+    pub hmac: Option<HmacAuth>,
     /// `virtual_ipaddress`: in the adverts, in this order.
     pub addresses: Vec<VirtualAddress>,
     /// `virtual_ipaddress_excluded`: moved with them, not in the adverts.

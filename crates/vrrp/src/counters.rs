@@ -44,6 +44,18 @@ counters! {
     authtype_mismatch,
     /// Wrong password, digest, sender or sequence number.
     auth_failure,
+    /// No authentication trailer, but one is required.
+    auth_ext_missing,
+    /// An authentication trailer of another kind, or with something in its reserved field.
+    auth_ext_malformed,
+    /// An authentication trailer signed with a key that is not ours.
+    auth_ext_unknown_key,
+    /// An authentication trailer whose code does not fit.
+    auth_ext_invalid_hmac,
+    /// An authentication trailer from outside the time window.
+    auth_ext_stale,
+    /// An authentication trailer that is not later than the last of its sender.
+    auth_ext_replay,
     /// Priority 0 received.
     pri_zero_rcvd,
     /// Priority 0 sent.

@@ -7,12 +7,14 @@
 mod finish;
 mod join;
 
+use crate::config::{AntiReplay, HmacMode, Key, KeyId};
 use crate::config::{
     AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version, VirtualAddress,
     Vrid, Wanted,
 };
 pub use join::{About, GroupDraft, Joined, Remark, join};
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base::{Family, IfName, Prefix};
@@ -99,6 +101,21 @@ pub enum AuthType {
     Pass,
     /// AH.
     Ah,
+}
+
+/// `auth_hmac` as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HmacDraft {
+    /// `key`.
+    pub keys: BTreeMap<KeyId, Key>,
+    /// `active_key`.
+    pub active: Option<KeyId>,
+    /// `time_window`, seconds.
+    pub window: Option<u32>,
+    /// `anti_replay`.
+    pub anti_replay: Option<AntiReplay>,
+    /// `mode`.
+    pub mode: Option<HmacMode>,
 }
 
 /// An address line of `virtual_ipaddress` or `virtual_ipaddress_excluded`.
@@ -191,6 +208,8 @@ pub struct Draft {
     pub auth_type: Option<AuthType>,
     /// `auth_pass` as written. Never printed.
     pub auth_pass: Option<Secret>,
+    /// `auth_hmac`.
+    pub hmac: Option<HmacDraft>,
     /// `virtual_ipaddress`.
     pub addresses: Vec<AddressDraft>,
     /// `virtual_ipaddress_excluded`.

@@ -5,8 +5,11 @@
 //! not know when to send.
 
 use crate::action::{Action, Advert};
+use crate::clock::Times;
 use crate::config::{Auth, Config, Delivery, UnicastChecksum, Version};
 use crate::wire::checksum::{Sum, update};
+use crate::trailer::Sent;
+use crate::wire::hmac::{self, Trailer};
 use crate::wire::{self, CHECKSUM_OFFSET, Claim, HEADER_LEN, PROTOCOL, PROTOCOL_AH, auth, ipv4, v2, v3};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -17,6 +20,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Where packets come from and what else shapes them besides the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    /// Out of this interface; `None`: as the kernel routes it.
+    pub(crate) interface: Option<IfIndex>,
     /// Sender.
     pub(crate) source: IpAddr,
     /// The pseudo header names this group instead of the real destination (`old_unicast_checksum`).
@@ -77,6 +82,16 @@ impl Sequence {
     }
 }
 
+/// What makes an advert differ from the one before.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) claim: Claim,
+    /// The numbers of AH.
+    pub(crate) sequence: &'a mut Sequence,
+    /// For the stamps of trailers.
+    pub(crate) times: Times,
+}
+
 /// A packet for one destination.
 #[derive(Clone)]
 struct Template {
@@ -100,6 +115,7 @@ pub(crate) struct Encoder {
     claim: Claim,
     templates: Vec<Template>,
     id: u16,
+    stamps: Sent,
 }
 
 impl Encoder {
@@ -110,6 +126,7 @@ impl Encoder {
             claim: Claim::Resigning,
             templates: Vec::new(),
             id: 0,
+            stamps: Sent::new(),
         }
     }
 
@@ -122,12 +139,11 @@ impl Encoder {
     pub(crate) fn advertise(
         &mut self,
         config: &Config,
-        interface: Option<IfIndex>,
         origin: Origin,
-        claim: Claim,
-        sequence: &mut Sequence,
+        turn: Turn<'_>,
         out: &mut Vec<Action>,
     ) {
+        let claim = turn.claim;
         if self.origin != Some(origin) {
             self.build(config, origin, claim);
         } else if self.claim != claim {
@@ -143,9 +159,10 @@ impl Encoder {
             Delivery::Unicast { ttl, .. } => (false, *ttl),
         };
         let number = match config.auth {
-            Auth::Ah(_) => Some(sequence.next()),
+            Auth::Ah(_) => Some(turn.sequence.next()),
             Auth::None | Auth::Pass(_) => None,
         };
+        let trailer = self.trailer(config, origin, turn.times);
         for template in &self.templates {
             let mut bytes = template.bytes.clone();
             let v4 = template.destination.is_ipv4();
@@ -156,9 +173,12 @@ impl Encoder {
                 put(&mut bytes, ipv4::LEN + 8, &number.to_be_bytes());
                 auth::sign(key, &mut bytes, ipv4::LEN, !multicast);
             }
+            if let Some(trailer) = &trailer {
+                bytes.extend_from_slice(trailer);
+            }
             out.push(Action::SendAdvert(Advert {
                 instance: config.name.clone(),
-                interface,
+                interface: origin.interface,
                 protocol: protocol(config),
                 source: origin.source,
                 destination: template.destination,
@@ -167,6 +187,17 @@ impl Encoder {
                 bytes,
             }));
         }
+    }
+
+    /// The trailer of this advert: the same for every destination, since none is signed.
+    fn trailer(&mut self, config: &Config, origin: Origin, times: Times) -> Option<[u8; hmac::LEN]> {
+        let auth = config.hmac.as_ref().filter(|auth| auth.signs())?;
+        let key = auth.keys.get(&auth.active)?;
+        let template = self.templates.first()?;
+        let message = template.bytes.get(template.message..)?;
+        let stamp = self.stamps.next(auth, times);
+        let trailer = Trailer::unsigned(auth.active.get(), stamp).sign(key.bytes(), origin.source, message);
+        Some(trailer.to_bytes())
     }
 
     fn build(&mut self, config: &Config, origin: Origin, claim: Claim) {
@@ -187,6 +218,12 @@ pub(crate) fn protocol(config: &Config) -> u8 {
         Auth::None | Auth::Pass(_) => PROTOCOL,
         Auth::Ah(_) => PROTOCOL_AH,
     }
+}
+
+/// Bytes that follow the message in our adverts.
+pub(crate) fn trailer_len(config: &Config) -> usize {
+    let signs = config.hmac.as_ref().is_some_and(|auth| auth.signs());
+    if signs { hmac::LEN } else { 0 }
 }
 
 /// The addresses of an instance as they stand in its adverts.
@@ -237,7 +274,7 @@ fn template(config: &Config, origin: Origin, destination: IpAddr, message: &[u8]
         Auth::None | Auth::Pass(_) => 0,
         Auth::Ah(_) => auth::AH_LEN,
     };
-    let total = ipv4::LEN + ah + message.len();
+    let total = ipv4::LEN + ah + message.len() + trailer_len(config);
     let ttl = match &config.delivery {
         Delivery::Multicast { .. } => u8::MAX,
         Delivery::Unicast { ttl, .. } => ttl.unwrap_or(u8::MAX),

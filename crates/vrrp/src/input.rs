@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, IfName, MacAddr};
 use core::fmt;
+use core::time::Duration;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Something happened.
@@ -13,6 +14,12 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum Input<'a> {
     /// The time of [`crate::engine::Engine::deadline`] has come, or has not: calling early is harmless.
     DeadlineReached,
+    /// What the wall clock shows now. Only the stamps of authentication trailers are made of it: no timer depends on it.
+    /// Told with every turn; an engine that is never told counts from zero.
+    WallClock {
+        /// UTC.
+        since_1970: Duration,
+    },
     /// The interface of this name now looks like this; `None`: there is none.
     Interface {
         /// Which.

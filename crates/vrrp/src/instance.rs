@@ -139,6 +139,7 @@ impl Instance {
     pub(crate) fn origin(&self, group4: Ipv4Addr) -> Option<Origin> {
         let old = self.ears.old_checksum || wants_old_checksum(&self.config);
         Some(Origin {
+            interface: self.place.interface,
             source: self.place.source?,
             checksum_group: old.then_some(group4),
         })
@@ -250,9 +251,10 @@ impl Instance {
             crate::config::Version::V2 => crate::wire::v2::len(self.config.family, count),
             crate::config::Version::V3 => crate::wire::v3::len(self.config.family, count),
         };
+        let trailer = self.config.hmac.as_ref().map_or(0, |_| crate::wire::hmac::LEN);
         match self.config.family {
-            Family::V4 => crate::wire::ipv4::LEN + message,
-            Family::V6 => message,
+            Family::V4 => crate::wire::ipv4::LEN + message + trailer,
+            Family::V6 => message + trailer,
         }
     }
 }

@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod action;
 mod announce;
+mod clock;
 pub mod config;
 pub mod counters;
 pub mod draft;
@@ -29,6 +30,7 @@ mod receive;
 pub mod sim;
 pub mod timing;
 pub mod track;
+mod trailer;
 mod waiting;
 pub mod wire;
 

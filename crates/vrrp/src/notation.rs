@@ -87,6 +87,7 @@ impl fmt::Display for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Input::DeadlineReached => f.write_str("timer"),
+            Input::WallClock { since_1970 } => write!(f, "clock {}", since_1970.as_secs()),
             Input::Interface { name, facts: None } => write!(f, "interface {name} gone"),
             Input::Interface {
                 name,

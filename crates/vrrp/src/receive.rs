@@ -4,16 +4,19 @@
 //! Deliberately does not know what an advert changes: that is the election.
 
 mod rejected;
+mod trailer;
 
+use crate::clock::Times;
 use crate::config::{Auth, Config, Delivery, Priority, UnicastChecksum, Version};
 use crate::counters::Counters;
 use crate::election::Heard;
 use crate::encoder::{Sequence, is_multicast, wants_old_checksum};
 use crate::event::Level;
 use crate::input::Body;
+use crate::trailer::Heard as Stamps;
 use crate::wire::checksum::Sum;
 use crate::wire::{
-    ADVERTISEMENT, CHECKSUM_OFFSET, Claim, HEADER_LEN, Head, Malformed, PROTOCOL_AH, address_len, auth, ipv4, v2, v3,
+    ADVERTISEMENT, CHECKSUM_OFFSET, Claim, HEADER_LEN, Head, Malformed, PROTOCOL_AH, address_len, auth, hmac, ipv4, v2, v3,
 };
 use alloc::format;
 use alloc::string::String;
@@ -22,6 +25,7 @@ use base::Family;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use rejected::{Complaint, Rejected, Remark};
+use trailer::Signed;
 
 /// The shortest payload of an Ethernet frame: shorter packets arrive padded.
 const ETHERNET_MINIMUM: usize = 46;
@@ -110,6 +114,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) master: Option<IpAddr>,
     /// The group of old unicast checksums.
     pub(crate) group4: Ipv4Addr,
+    /// The wall times a trailer may fit.
+    pub(crate) times: Times,
     /// The addresses as in our own adverts.
     pub(crate) addresses: &'a [u8],
 }
@@ -122,7 +128,10 @@ pub(crate) struct Ears {
     /// A peer was seen to use the old form of the unicast checksum.
     pub(crate) old_checksum: bool,
     pub(crate) last_sender: Option<IpAddr>,
-    told: u32,
+    /// A trailer fitted only what the clock shows since it was set.
+    pub(crate) follows_wall: bool,
+    stamps: Stamps,
+    told: u64,
 }
 
 impl Ears {
@@ -187,7 +196,7 @@ impl Ears {
                 Rejected::AhNotConfigured
             });
         }
-        let message = exact_message(config, arrival)?;
+        let (message, trailer) = exact_message(config, arrival)?;
         if wants_multicast(config) && arrival.ttl != UNROUTED {
             return Err(Rejected::Ttl(arrival.ttl));
         }
@@ -197,6 +206,15 @@ impl Ears {
                 got: head.version,
                 ours,
             });
+        }
+        if let Some(hmac) = &config.hmac {
+            let signed = Signed {
+                hmac,
+                times: standing.times,
+                message,
+                trailer,
+            };
+            self.check_trailer(config, arrival, &signed, out)?;
         }
         match config.version {
             Version::V2 => self.check_version_2(config, arrival, message)?,
@@ -410,6 +428,12 @@ impl Ears {
             Rejected::Destination { .. } => &mut counters.addr_list_err,
             Rejected::WeAreOwner => &mut counters.owner_ignored,
             Rejected::NotAPeer => &mut counters.unknown_peer,
+            Rejected::TrailerMissing => &mut counters.auth_ext_missing,
+            Rejected::TrailerMalformed => &mut counters.auth_ext_malformed,
+            Rejected::TrailerKey(_) => &mut counters.auth_ext_unknown_key,
+            Rejected::TrailerCode => &mut counters.auth_ext_invalid_hmac,
+            Rejected::TrailerStale { .. } => &mut counters.auth_ext_stale,
+            Rejected::TrailerReplayed => &mut counters.auth_ext_replay,
         };
         *counter += 1;
     }
@@ -421,15 +445,15 @@ impl Ears {
     }
 
     fn first(&mut self, remark: Remark) -> bool {
-        let bit = 1 << remark as u32;
+        let bit = 1u64 << remark as u32;
         let first = self.told & bit == 0;
         self.told |= bit;
         first
     }
 }
 
-/// Step 2: the message without padding, if its length is right.
-fn exact_message<'a>(config: &Config, arrival: &Arrival<'a>) -> Result<&'a [u8], Rejected> {
+/// Step 2: the message without padding, if its length is right, and the trailer if there is one.
+fn exact_message<'a>(config: &Config, arrival: &Arrival<'a>) -> Result<(&'a [u8], Option<&'a [u8]>), Rejected> {
     // The length a packet of its own version should have, so that a packet of another version is called that and
     // not too short.
     let version = match arrival.head.version {
@@ -443,10 +467,13 @@ fn exact_message<'a>(config: &Config, arrival: &Arrival<'a>) -> Result<&'a [u8],
     };
     let expected = arrival.before + len;
     let got = arrival.received;
-    if got != expected && !is_padding(got, expected) {
+    let trailed = config.hmac.is_some() && got == expected + hmac::LEN;
+    if got != expected && !trailed && !is_padding(got, expected) {
         return Err(Rejected::Length { got, expected });
     }
-    arrival.message.get(..len).ok_or(Rejected::Length { got, expected })
+    let parts = arrival.message.split_at_checked(len);
+    let (message, rest) = parts.ok_or(Rejected::Length { got, expected })?;
+    Ok((message, trailed.then_some(rest)))
 }
 
 /// Step 16.

@@ -146,6 +146,11 @@ impl<'f, F: Files> Reader<'f, F> {
         &self.files
     }
 
+    /// Where the files come from.
+    pub fn files_mut(&mut self) -> &mut F {
+        &mut self.files
+    }
+
     /// Ends the reading and gives the files back.
     pub fn into_files(self) -> F {
         self.files
@@ -529,7 +534,7 @@ impl<'f, F: Files> Reader<'f, F> {
     }
 
     /// The directory that relative names of the file being read begin in.
-    fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         self.open
             .last()
             .map_or(self.facts.directory.as_path(), |open| open.directory.as_path())

@@ -74,7 +74,8 @@ pub(crate) fn brace(line: &str) -> Option<usize> {
 pub(crate) fn begins_secret(line: &str) -> bool {
     let len = line.bytes().take_while(|&b| !is_space(b)).count();
     // Most lines with a brace open a block; only words of about the right length are looked at closely.
-    (6..=12).contains(&len) && line.get(..len).is_some_and(crate::render::is_secret_keyword)
+    len == 3 && line.starts_with("key")
+        || (6..=12).contains(&len) && line.get(..len).is_some_and(crate::render::is_secret_keyword)
 }
 
 /// The length of a line in its file: a replaced byte counts as one.

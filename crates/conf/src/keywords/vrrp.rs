@@ -114,7 +114,7 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     line 0 "owner_ignore_adverts" "owner_ignore_adverts [BOOL]" "" "vrrp_owner_ignore_adverts" "Owner drops received adverts" => crate::lower::instance::owner_ignore_adverts;
     line 1 "kernel_rx_buf_size" "kernel_rx_buf_size BYTES" "0-4294967295" "from vrrp_rx_bufs_policy" "This instance's share of the socket receive buffer" => crate::lower::instance::kernel_rx_buf_size;
     block(super::vrrp::VRRP_INSTANCE_AUTHENTICATION) 0 "authentication" "authentication { ... }" "v2 only; not in strict mode; dropped when auth_hmac present" "none" "Legacy authentication" => crate::lower::instance::authentication;
-    block(super::vrrp::VRRP_INSTANCE_AUTH_HMAC) 0 "auth_hmac" "auth_hmac { ... }" "" "none" "HMAC-SHA256 trailer authentication (2.4.0)";
+    block(super::vrrp::VRRP_INSTANCE_AUTH_HMAC) 0 "auth_hmac" "auth_hmac { ... }" "" "none" "HMAC-SHA256 trailer authentication (2.4.0)" => crate::lower::hmac::open;
 };
 
 /// `vrrp_instance`.
@@ -139,16 +139,16 @@ pub static VRRP_INSTANCE_AUTHENTICATION: Block = Block {
 
 /// The rows of `vrrp_instance/auth_hmac`.
 static VRRP_INSTANCE_AUTH_HMAC_ROWS: &[Keyword] = rows! {
-    line 2 "key" "key ID VALUE" "ID 1-255; VALUE 32-64 bytes as ASCII, hex:HEXDIGITS or file:PATH" "required" "Adds a shared key; several IDs allow rotation; readable-by-others key file raises a security error";
-    line 1 "active_key" "active_key ID" "1-255, must name a configured key" "required" "Key used for signing";
-    line 1 "time_window" "time_window SECS" "1-300" "max(3 x advert interval whole seconds, 5), capped at 300" "Freshness tolerance in time mode";
-    line 1 "anti_replay" "anti_replay time|monotonic" "" "time" "Freshness plus growing sequence, or growing sequence only";
-    line 1 "mode" "mode enforce|permissive|receive-only" "" "enforce (forced when strict)" "Require trailer / accept adverts without trailer / additionally send none";
+    line 2 "key" "key ID VALUE" "ID 1-255; VALUE 32-64 bytes as ASCII, hex:HEXDIGITS or file:PATH" "required" "Adds a shared key; several IDs allow rotation; readable-by-others key file raises a security error" => crate::lower::hmac::key;
+    line 1 "active_key" "active_key ID" "1-255, must name a configured key" "required" "Key used for signing" => crate::lower::hmac::active_key;
+    line 1 "time_window" "time_window SECS" "1-300" "max(3 x advert interval whole seconds, 5), capped at 300" "Freshness tolerance in time mode" => crate::lower::hmac::time_window;
+    line 1 "anti_replay" "anti_replay time|monotonic" "" "time" "Freshness plus growing sequence, or growing sequence only" => crate::lower::hmac::anti_replay;
+    line 1 "mode" "mode enforce|permissive|receive-only" "" "enforce (forced when strict)" "Require trailer / accept adverts without trailer / additionally send none" => crate::lower::hmac::mode;
 };
 
 /// `vrrp_instance/auth_hmac`.
 pub static VRRP_INSTANCE_AUTH_HMAC: Block = Block {
     name: "vrrp_instance/auth_hmac",
     tables: &[VRRP_INSTANCE_AUTH_HMAC_ROWS],
-    close: super::nothing,
+    close: crate::lower::hmac::close,
 };

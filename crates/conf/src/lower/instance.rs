@@ -73,6 +73,7 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// The end of `vrrp_instance`: only now it is one.
 pub(crate) fn close(low: &mut Lowering<'_>, _: Line<'_, '_>) {
+    low.in_hmac = false;
     low.instances.extend(low.instance.take());
 }
 
@@ -86,7 +87,7 @@ impl Lowering<'_> {
     }
 
     /// An error about the first word after a keyword, with the name of the instance before it.
-    fn wrong(&mut self, line: Line<'_, '_>, code: &'static str, text: String) {
+    pub(super) fn wrong(&mut self, line: Line<'_, '_>, code: &'static str, text: String) {
         let message = format!("{}{text}", self.who());
         self.error(line, 1, code, message);
     }

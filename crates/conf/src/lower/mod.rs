@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub mod command;
 pub mod garp_group;
 pub mod global;
+pub mod hmac;
 pub mod instance;
 pub(crate) mod lvs;
 pub mod process;
@@ -28,6 +29,7 @@ use crate::model::Global;
 use crate::source::Mark;
 use crate::tree::Statement;
 use base::IfName;
+use hmac::KeyFile;
 use instance::{InstanceDraft, Named};
 use std::collections::{BTreeSet, HashSet};
 use vrrp::config::{PacingGroup, Settings};
@@ -46,6 +48,8 @@ pub(crate) struct Said {
     pub(crate) hints: Vec<String>,
     /// Nothing around it may be shown: it is about a password.
     pub(crate) secret: bool,
+    /// Not even a masked line may be shown: it may hold a key.
+    pub(crate) hidden: bool,
     /// Said only if interfaces may not come and go.
     pub(crate) unless_dynamic: bool,
 }
@@ -87,6 +91,10 @@ pub struct Lowering<'f> {
     later: BTreeSet<&'static str>,
     interfaces: Option<BTreeSet<&'f str>>,
     pub(crate) absent_interface: bool,
+    /// What is in the file that the line being read names as that of a key.
+    pub(crate) key_file: Option<KeyFile>,
+    /// Inside `auth_hmac`, where whatever is no known keyword may be a key.
+    pub(crate) in_hmac: bool,
     halt: bool,
     refused: bool,
 }
@@ -127,6 +135,8 @@ impl<'f> Lowering<'f> {
             later: BTreeSet::new(),
             interfaces: names(facts),
             absent_interface: false,
+            key_file: None,
+            in_hmac: false,
             halt: false,
             refused: false,
         }
@@ -135,6 +145,7 @@ impl<'f> Lowering<'f> {
     /// Says something about a word of a line.
     pub(crate) fn say(&mut self, line: &Statement<'_>, word: usize, class: Class, code: &'static str, message: String) {
         let secret = self.is_secret(line, word);
+        let hidden = self.hides(line);
         let shown = line.expanded(word) && !secret;
         let said = Said {
             stage: self.stage,
@@ -146,6 +157,7 @@ impl<'f> Lowering<'f> {
             expands_to: shown.then(|| line.word(word).unwrap_or_default().to_owned()),
             hints: Vec::new(),
             secret,
+            hidden,
             unless_dynamic: false,
         };
         self.push(said);
@@ -167,7 +179,8 @@ impl<'f> Lowering<'f> {
             placed,
             expands_to: None,
             hints: Vec::new(),
-            secret: false,
+            secret: placed && self.in_hmac,
+            hidden: placed && self.in_hmac,
             unless_dynamic: false,
         };
         self.push(said);
@@ -190,7 +203,12 @@ impl<'f> Lowering<'f> {
 
     /// Whether a word is, or may be, part of a password.
     pub(crate) fn is_secret(&self, line: &Statement<'_>, word: usize) -> bool {
-        line.secret || word > 0 && line.word(0).is_some_and(crate::render::is_secret_keyword)
+        line.secret || self.hides(line) || word > 0 && line.word(0).is_some_and(crate::render::is_secret_keyword)
+    }
+
+    /// Whether a line is inside `auth_hmac` and may be, or be part of, a key.
+    pub(crate) fn hides(&self, line: &Statement<'_>) -> bool {
+        self.in_hmac && !(line.word(0).is_some_and(hmac::is_harmless) && !line.from(1).any(hmac::may_be_key))
     }
 
     /// Whether nothing more is kept; counts what would have been said.
@@ -229,7 +247,7 @@ impl<'f> Lowering<'f> {
     /// A keyword whose parameter is missing: reading stops.
     pub(crate) fn missing_parameter(&mut self, line: &Statement<'_>, position: usize) {
         let first = line.word(0).unwrap_or_default();
-        let last = if crate::render::is_secret_keyword(first) {
+        let last = if self.hides(line) || crate::render::is_secret_keyword(first) {
             first
         } else {
             line.word(position.saturating_sub(1)).unwrap_or(first)

@@ -147,7 +147,7 @@ impl Lowering<'_> {
     }
 
     /// A word for a message: never that of a password.
-    fn shown(&self, line: &Statement<'_>, word: usize) -> String {
+    pub(crate) fn shown(&self, line: &Statement<'_>, word: usize) -> String {
         if self.is_secret(line, word) {
             return "********".to_owned();
         }

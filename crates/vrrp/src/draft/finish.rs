@@ -4,11 +4,12 @@
 //! instance that cannot exist at all (no virtual router id, no interface, no addresses where some are required)
 //! gives none. Does not know where in a file a keyword stood.
 
+mod hmac;
 mod times;
 
 use super::{AddressDraft, AuthType, Defaults, Draft, Finding, Finished, Secret, Surroundings, Weight};
 use crate::config::{
-    Auth, Config, Delivery, Name, Peer, Preempt, Priority, UnicastChecksum, Version, VirtualAddress, Vrid, Wanted,
+    Auth, Config, Delivery, HmacAuth, Name, Peer, Preempt, Priority, UnicastChecksum, Version, VirtualAddress, Vrid, Wanted,
 };
 use crate::encoder::is_multicast;
 use crate::wire;
@@ -75,9 +76,11 @@ impl Finisher<'_> {
         self.require_addresses(&draft, version, addresses.len())?;
         let (priority, wanted) = self.priority(&draft);
         let (auth, wanted) = self.auth(&mut draft, version, priority, wanted);
+        let window = draft.hmac.as_ref().and_then(|hmac| hmac.window);
+        let mut hmac = self.hmac(&mut draft);
         let delivery = self.delivery(&draft, peers)?;
         self.first_link_local(&addresses);
-        self.limit_addresses(&draft, version, &auth, &mut addresses, &mut excluded);
+        self.limit_addresses(&draft, version, &auth, hmac.as_ref(), &mut addresses, &mut excluded);
         let preempt = self.preempt(&draft, priority, wanted);
         let role = Role {
             priority,
@@ -90,6 +93,9 @@ impl Finisher<'_> {
         let lower_prio_no_advert = self.lower_prio_no_advert(&draft);
         let higher_prio_send_advert = self.higher_prio_send_advert(&draft);
         let interval = self.interval(&draft, version);
+        if let Some(hmac) = &mut hmac {
+            hmac.window = window.unwrap_or(hmac::usual_window(interval));
+        }
         Some(Config {
             name: self.name.clone(),
             interface: draft.interface,
@@ -106,6 +112,7 @@ impl Finisher<'_> {
             track_source: self.track_source(&draft, source),
             track_interface: !draft.dont_track_primary,
             auth,
+            hmac,
             addresses,
             excluded,
             routes: core::mem::take(&mut draft.routes),
@@ -327,6 +334,10 @@ impl Finisher<'_> {
         let Some(kind) = draft.auth_type else {
             return (Auth::None, wanted);
         };
+        if draft.hmac.is_some() {
+            self.error("authentication", "authentication cannot be used with auth_hmac. Ignoring.");
+            return (Auth::None, wanted);
+        }
         if self.strict {
             self.error(
                 "authentication",
@@ -478,6 +489,7 @@ impl Finisher<'_> {
         draft: &Draft,
         version: Version,
         auth: &Auth,
+        hmac: Option<&HmacAuth>,
         addresses: &mut Vec<VirtualAddress>,
         excluded: &mut Vec<VirtualAddress>,
     ) {
@@ -492,7 +504,8 @@ impl Finisher<'_> {
             Version::V2 => wire::v2::len(self.family, 0),
             Version::V3 => wire::v3::len(self.family, 0),
         };
-        let room = mtu.saturating_sub(ip_header + message) / wire::address_len(self.family);
+        let trailer = hmac.filter(|hmac| hmac.signs()).map_or(0, |_| wire::hmac::LEN);
+        let room = mtu.saturating_sub(ip_header + message + trailer) / wire::address_len(self.family);
         let most = room.min(usize::from(u8::MAX));
         if addresses.len() <= most {
             return;

@@ -7,6 +7,7 @@ use crate::action::{Action, Announced, Announcement, StateName};
 use crate::announce::Block;
 use crate::config::{Config, Delivery, VirtualAddress};
 use crate::election::{Effect, Happening, State};
+use crate::encoder::Turn;
 use crate::event::Level;
 use crate::instance::Instance;
 use crate::wire::Claim;
@@ -79,8 +80,8 @@ impl Engine {
     fn carry_out_all(&mut self, now: Instant, slot: Slot, effects: &mut Vec<Effect>, out: &mut Vec<Action>) {
         for effect in effects.drain(..) {
             match effect {
-                Effect::Advertise => self.advertise(slot, None, out),
-                Effect::Resign(times) => self.resign(slot, times, out),
+                Effect::Advertise => self.advertise(now, slot, None, out),
+                Effect::Resign(times) => self.resign(now, slot, times, out),
                 Effect::Hold => self.hold_all(now, slot, out),
                 Effect::Release => self.release_all(now, slot, out),
                 Effect::AnnounceAgain => {
@@ -109,7 +110,8 @@ impl Engine {
         self.note_deadline(slot);
     }
 
-    fn advertise(&mut self, slot: Slot, claim: Option<Claim>, out: &mut Vec<Action>) {
+    fn advertise(&mut self, now: Instant, slot: Slot, claim: Option<Claim>, out: &mut Vec<Action>) {
+        let times = self.clock.at(now);
         let Some(instance) = self.instances.get_mut(slot) else {
             return;
         };
@@ -118,16 +120,17 @@ impl Engine {
         };
         let claim = claim.unwrap_or(Claim::Holds(instance.election.effective()));
         instance.ears.counters.advert_sent += 1;
-        let interface = instance.place.interface;
-        let sequence = &mut instance.ears.sequence;
-        instance
-            .encoder
-            .advertise(&instance.config, interface, origin, claim, sequence, out);
+        let turn = Turn {
+            claim,
+            sequence: &mut instance.ears.sequence,
+            times,
+        };
+        instance.encoder.advertise(&instance.config, origin, turn, out);
     }
 
-    fn resign(&mut self, slot: Slot, times: u8, out: &mut Vec<Action>) {
+    fn resign(&mut self, now: Instant, slot: Slot, times: u8, out: &mut Vec<Action>) {
         for _ in 0..times {
-            self.advertise(slot, Some(Claim::Resigning), out);
+            self.advertise(now, slot, Some(Claim::Resigning), out);
         }
         if let Some(instance) = self.instances.get_mut(slot) {
             instance.ears.counters.pri_zero_sent += 1;

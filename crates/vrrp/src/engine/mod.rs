@@ -8,6 +8,7 @@
 //! addresses an earlier run left behind, [`Engine::reconfigure`] with the model, and from then on
 //! [`Engine::handle`]. [`Input::Shutdown`] ends it, and [`Engine::is_finished`] says when the last action is answered.
 
+mod clock;
 mod effects;
 mod groups;
 mod inputs;
@@ -27,6 +28,7 @@ pub use status::{EngineCounters, GroupStatus, Status};
 
 use crate::action::Action;
 use crate::announce::Announcer;
+use crate::clock::Clock;
 use crate::config::{AddressKey, Model, Name, Settings, Tracked, VirtualAddress};
 use crate::election::{Effect, Happening, State, Timer};
 use crate::event::{Event, Level};
@@ -69,6 +71,8 @@ pub struct Engine {
     started: Instant,
     boot_age: Duration,
     listens_from: Instant,
+    clock: Clock,
+    knows_clock: bool,
     settings: Settings,
     interfaces: Interfaces,
     instances: Slots<Instance>,
@@ -114,6 +118,8 @@ impl Engine {
             started: now,
             boot_age,
             listens_from: now,
+            clock: Clock::default(),
+            knows_clock: false,
             settings: Settings::default(),
             interfaces: Interfaces::default(),
             instances: Slots::default(),
@@ -175,6 +181,7 @@ impl Engine {
         self.catch_up(now, out);
         match input {
             Input::DeadlineReached => self.deadline_reached(now, out),
+            Input::WallClock { since_1970 } => self.clock_shows(now, since_1970, out),
             Input::Interface { name, facts } => self.interface_changed(now, name, facts, out),
             Input::Address { key, present } => self.address_observed(now, key, present, out),
             Input::Route { route, present } => self.route_observed(now, &route, present, out),

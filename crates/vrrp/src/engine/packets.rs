@@ -31,7 +31,7 @@ impl Engine {
             self.tell_unknown(&packet, &arrival, out);
             return;
         };
-        let Some(heard) = self.believe(slot, &arrival, out) else {
+        let Some(heard) = self.believe(now, slot, &arrival, out) else {
             return;
         };
         self.follow_sequence(slot, heard, &arrival, out);
@@ -63,8 +63,9 @@ impl Engine {
         }
     }
 
-    fn believe(&mut self, slot: Slot, arrival: &Arrival<'_>, out: &mut Vec<Action>) -> Option<Heard> {
+    fn believe(&mut self, now: Instant, slot: Slot, arrival: &Arrival<'_>, out: &mut Vec<Action>) -> Option<Heard> {
         let group4 = self.settings.group4;
+        let times = self.clock.at(now);
         let instance = self.instances.get_mut(slot)?;
         let state = instance.election.state();
         if !takes_part(state) {
@@ -78,12 +79,16 @@ impl Engine {
             priority: instance.election.effective(),
             master,
             group4,
+            times,
             addresses: &instance.encoded,
         };
         let config = &instance.config;
         let heard = instance.ears.hear(config, standing, arrival, &mut self.remarks);
         for (level, text) in self.remarks.drain(..) {
             Engine::tell(Some(&config.name), level, text, out);
+        }
+        if core::mem::take(&mut instance.ears.follows_wall) {
+            self.clock.adopt_wall();
         }
         heard
     }

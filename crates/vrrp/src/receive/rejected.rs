@@ -30,6 +30,12 @@ pub(super) enum Rejected {
     WeAreOwner,
     NotAPeer,
     PeerTtl { got: u8, min: u8, max: u8 },
+    TrailerMissing,
+    TrailerMalformed,
+    TrailerKey(u8),
+    TrailerCode,
+    TrailerStale { skew: u32, window: u32 },
+    TrailerReplayed,
 }
 
 /// The complaints that are said once each, as bits of what was told.
@@ -57,6 +63,13 @@ pub(super) enum Remark {
     AddressCount,
     AddressMissing,
     SendFailed,
+    TrailerMissing,
+    TrailerMalformed,
+    TrailerKey,
+    TrailerCode,
+    TrailerStale,
+    TrailerReplayed,
+    TrailerSkew,
 }
 
 impl Rejected {
@@ -80,6 +93,12 @@ impl Rejected {
             Rejected::WeAreOwner => Remark::WeAreOwner,
             Rejected::NotAPeer => Remark::NotAPeer,
             Rejected::PeerTtl { .. } => Remark::PeerTtl,
+            Rejected::TrailerMissing => Remark::TrailerMissing,
+            Rejected::TrailerMalformed => Remark::TrailerMalformed,
+            Rejected::TrailerKey(_) => Remark::TrailerKey,
+            Rejected::TrailerCode => Remark::TrailerCode,
+            Rejected::TrailerStale { .. } => Remark::TrailerStale,
+            Rejected::TrailerReplayed => Remark::TrailerReplayed,
         }
     }
 }
@@ -142,6 +161,15 @@ impl fmt::Display for Complaint {
             }
             Rejected::WeAreOwner => write!(f, "Dropping packet(s) from {a} since we are address owner"),
             Rejected::NotAPeer => write!(f, "unicast source address {a} not a unicast peer"),
+            Rejected::TrailerMissing => write!(f, "missing authentication trailer from {a}"),
+            Rejected::TrailerMalformed => write!(f, "malformed authentication trailer from {a}"),
+            Rejected::TrailerKey(key) => write!(f, "unknown authentication key id {key} from {a}"),
+            Rejected::TrailerCode => write!(f, "invalid authentication HMAC from {a}"),
+            Rejected::TrailerStale { skew, window } => write!(
+                f,
+                "stale authentication trailer from {a}, clock skew {skew} sec exceeds window {window} sec"
+            ),
+            Rejected::TrailerReplayed => write!(f, "replayed authentication trailer from {a}"),
             Rejected::PeerTtl { got, min, max } => write!(f, "TTL/HL {got} from {a} not in range [{min}, {max}]"),
         }
     }

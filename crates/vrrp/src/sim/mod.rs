@@ -191,6 +191,17 @@ impl Sim {
         self.carry_out(name, actions);
     }
 
+    /// Somebody sets the wall clock of a router by this many seconds.
+    pub fn set_clock(&mut self, name: &str, seconds: i64) {
+        self.note(name, &format!("** clock set by {seconds} s"));
+        let Some(router) = self.routers.get_mut(name) else {
+            return;
+        };
+        router.clock_off += seconds;
+        let since_1970 = router.wall_clock(self.now);
+        self.feed(name, Input::WallClock { since_1970 });
+    }
+
     /// A router stands still, as under SIGSTOP; what arrives waits.
     pub fn freeze(&mut self, name: &str) {
         self.note(name, "** frozen");
@@ -375,7 +386,7 @@ impl Sim {
             return;
         };
         let line = match &input {
-            Input::DeadlineReached | Input::Packet(_) => None,
+            Input::DeadlineReached | Input::Packet(_) | Input::WallClock { .. } => None,
             Input::Interface { .. }
             | Input::Address { .. }
             | Input::AddressesChanged { .. }

@@ -13,6 +13,9 @@ use base::{IfIndex, IfName, Instant, MacAddr};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
+/// The wall time at the beginning of the simulated time line, in seconds since 1970.
+const EPOCH: u64 = 1_800_000_000;
+
 /// A machine and the daemon on it.
 #[derive(Debug)]
 pub(super) struct Router {
@@ -24,6 +27,8 @@ pub(super) struct Router {
     pub(super) waiting: Vec<Coming>,
     /// How often the daemon was started: answers to an earlier one are for nobody.
     pub(super) boots: u64,
+    /// How far its wall clock is from that of the others, in seconds.
+    pub(super) clock_off: i64,
     address: Ipv4Addr,
     sockets: BTreeSet<SocketKey>,
     names: Vec<IfName>,
@@ -40,6 +45,7 @@ impl Router {
             frozen: false,
             waiting: Vec::new(),
             boots: 0,
+            clock_off: 0,
             address,
             sockets: BTreeSet::new(),
             names,
@@ -48,6 +54,8 @@ impl Router {
 
     pub(super) fn start(&mut self, seed: u64, now: Instant, actions: &mut Vec<Action>) {
         let mut engine = Engine::new(seed, now, Duration::from_secs(3600));
+        let since_1970 = self.wall_clock(now);
+        engine.handle(now, Input::WallClock { since_1970 }, actions);
         for (name, facts) in self.interfaces() {
             let facts = Some(facts);
             engine.handle(now, Input::Interface { name, facts }, actions);
@@ -79,6 +87,12 @@ impl Router {
         }
         engine.reconfigure(now, self.model.clone(), actions);
         self.refresh_sockets();
+    }
+
+    /// What its wall clock shows.
+    pub(super) fn wall_clock(&self, now: Instant) -> Duration {
+        let seconds = EPOCH.saturating_add_signed(self.clock_off);
+        Duration::from_secs(seconds) + Duration::from_micros(now.as_micros())
     }
 
     pub(super) fn refresh_sockets(&mut self) {

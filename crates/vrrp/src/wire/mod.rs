@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod checksum;
+pub mod hmac;
 pub mod ipv4;
 pub mod v2;
 pub mod v3;

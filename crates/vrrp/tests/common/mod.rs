@@ -8,8 +8,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU8;
 use core::time::Duration;
 use std::sync::Arc;
-use vrrp::config::{AddressFlags, Config, Model, Name, Peer, Version, Vrid, Wanted};
-use vrrp::draft::{AddressDraft, AuthType, Defaults, Draft, Secret, Surroundings};
+use vrrp::config::{AddressFlags, AntiReplay, Config, HmacMode, Key, Model, Name, Peer, Version, Vrid, Wanted};
+use vrrp::draft::{AddressDraft, AuthType, Defaults, Draft, HmacDraft, Secret, Surroundings};
 use vrrp::sim::Sim;
 
 /// What a test wants of an instance.
@@ -32,6 +32,7 @@ pub(crate) struct Wish {
     pub(crate) excluded: u16,
     pub(crate) source: Option<IpAddr>,
     pub(crate) password: &'static str,
+    pub(crate) hmac: Option<HmacDraft>,
 }
 
 impl Default for Wish {
@@ -53,6 +54,7 @@ impl Default for Wish {
             excluded: 0,
             source: None,
             password: "123456",
+            hmac: None,
         }
     }
 }
@@ -81,6 +83,7 @@ impl Wish {
             auth,
             interval,
             unicast: rng.percent(30),
+            hmac: (auth.is_none() && rng.percent(30)).then(|| hmac(HmacMode::Enforce, AntiReplay::Time)),
             addresses: 1 + u16::try_from(rng.below(5)).unwrap(),
             excluded: if rng.percent(10) { 150 } else { 0 },
             ..Wish::default()
@@ -147,9 +150,22 @@ pub(crate) fn draft(wish: &Wish) -> Draft {
         unicast_source: wish.source,
         auth_type: wish.auth,
         auth_pass: wish.auth.map(|_| Secret(wish.password.to_string())),
+        hmac: wish.hmac.clone(),
         addresses,
         excluded,
         ..Draft::default()
+    }
+}
+
+/// `auth_hmac` with one key.
+pub(crate) fn hmac(mode: HmacMode, anti_replay: AntiReplay) -> HmacDraft {
+    let key: Vec<u8> = (0..32).collect();
+    HmacDraft {
+        keys: std::iter::once((1.try_into().unwrap(), Key::new(&key).unwrap())).collect(),
+        active: Some(1.try_into().unwrap()),
+        window: None,
+        anti_replay: Some(anti_replay),
+        mode: Some(mode),
     }
 }
 
