@@ -35,7 +35,11 @@ pub(crate) fn mask(line: &str) -> String {
         let in_place_of_id = before == "key" && !looks_like_a_file(word);
         if word.starts_with("hex:") || in_place_of_id && word.bytes().any(|b| !b.is_ascii_digit()) {
             secret = true;
-            masked.extend(piece.bytes().map(|b| if b == b' ' || b == b'\t' { char::from(b) } else { '*' }));
+            masked.extend(
+                piece
+                    .bytes()
+                    .map(|b| if b == b' ' || b == b'\t' { char::from(b) } else { '*' }),
+            );
             continue;
         }
         secret = is_secret_keyword(word) || before == "key" && !word.is_empty();
@@ -101,7 +105,10 @@ impl Diagnostic {
             "warning" => Level::WARNING,
             _ => Level::ERROR,
         };
-        let main = self.at.as_ref().and_then(|at| Some((at, cut(bundle, at, self.hidden)?)));
+        let main = self
+            .at
+            .as_ref()
+            .and_then(|at| Some((at, cut(bundle, at, self.hidden)?)));
         let notes: Vec<_> = self
             .origin
             .iter()

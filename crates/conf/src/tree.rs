@@ -229,7 +229,11 @@ impl Walker {
     fn check_quotes(line: &Statement<'_>, low: &mut Lowering<'_>) {
         if !line.balanced {
             let masked = crate::render::mask(line.text.text);
-            let shown = if line.secret || low.hides(line) { "********" } else { masked.as_str() };
+            let shown = if line.secret || low.hides(line) {
+                "********"
+            } else {
+                masked.as_str()
+            };
             low.say(
                 line,
                 0,

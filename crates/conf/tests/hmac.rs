@@ -89,7 +89,10 @@ fn keys_are_text_or_hexadecimal_digits_or_in_a_file() {
         assert_eq!(same("file:vrrp.key", key_file(&content, false)), text, "{content}");
         assert_eq!(same("file:/etc/keepalived/vrrp.key", key_file(&content, false)), text);
     }
-    assert_eq!((text.mode, text.anti_replay, text.window), (HmacMode::Enforce, AntiReplay::Time, 5));
+    assert_eq!(
+        (text.mode, text.anti_replay, text.window),
+        (HmacMode::Enforce, AntiReplay::Time, 5)
+    );
 }
 
 #[test]
@@ -101,18 +104,36 @@ fn everything_that_can_be_said_is_understood() {
     let hmac = config.unwrap().hmac.unwrap();
     assert_eq!(hmac.key_ids().map(u8::from).collect::<Vec<_>>(), [1, 255]);
     assert_eq!(u8::from(hmac.active), 255);
-    assert_eq!((hmac.mode, hmac.anti_replay, hmac.window), (HmacMode::ReceiveOnly, AntiReplay::Monotonic, 30));
+    assert_eq!(
+        (hmac.mode, hmac.anti_replay, hmac.window),
+        (HmacMode::ReceiveOnly, AntiReplay::Monotonic, 30)
+    );
 }
 
 #[test]
 fn what_is_wrong_is_said_without_the_key() {
     let off = "(V) auth_hmac has no valid key - auth_hmac is not used";
     let cases = [
-        (format!("key 0 {TEXT}"), "(V) auth_hmac key id not valid - must be between 1 & 255"),
-        (format!("key 256 {TEXT}"), "(V) auth_hmac key id not valid - must be between 1 & 255"),
-        (format!("key {TEXT} 1"), "(V) auth_hmac key id not valid - must be between 1 & 255"),
-        ("key 1 geheim".to_owned(), "(V) auth_hmac key 1 has 6 bytes - must be between 32 & 64"),
-        (format!("key 1 {HEX}x"), "(V) auth_hmac key 1 has invalid hexadecimal digits"),
+        (
+            format!("key 0 {TEXT}"),
+            "(V) auth_hmac key id not valid - must be between 1 & 255",
+        ),
+        (
+            format!("key 256 {TEXT}"),
+            "(V) auth_hmac key id not valid - must be between 1 & 255",
+        ),
+        (
+            format!("key {TEXT} 1"),
+            "(V) auth_hmac key id not valid - must be between 1 & 255",
+        ),
+        (
+            "key 1 geheim".to_owned(),
+            "(V) auth_hmac key 1 has 6 bytes - must be between 32 & 64",
+        ),
+        (
+            format!("key 1 {HEX}x"),
+            "(V) auth_hmac key 1 has invalid hexadecimal digits",
+        ),
         (
             "key 1 file:vrrp.key".to_owned(),
             "(V) auth_hmac key 1: file '/etc/keepalived/vrrp.key' open problem (No such file or directory)",
@@ -123,7 +144,9 @@ fn what_is_wrong_is_said_without_the_key() {
         assert_eq!(texts(&said), [words, off], "{line}");
         assert_eq!(config.unwrap().hmac, None, "{line}");
     }
-    let (_, said) = read(&format!("key 1 {TEXT}\nactive_key 300\nmode sometimes\nanti_replay never\ntime_window 301"));
+    let (_, said) = read(&format!(
+        "key 1 {TEXT}\nactive_key 300\nmode sometimes\nanti_replay never\ntime_window 301"
+    ));
     assert_eq!(
         texts(&said),
         [
@@ -161,7 +184,14 @@ fn the_path_of_a_key_may_come_from_the_environment() {
     let key = key_file(TEXT, false);
     let compiled = compile(&load("keepalived.conf", facts, &Files { files, key }));
     assert_eq!(texts(&compiled.diagnostics), Vec::<String>::new());
-    assert!(compiled.model.vrrp.instances.values().all(|config| config.hmac.is_some()));
+    assert!(
+        compiled
+            .model
+            .vrrp
+            .instances
+            .values()
+            .all(|config| config.hmac.is_some())
+    );
 }
 
 /// Everything that can be seen of a configuration.
@@ -227,7 +257,11 @@ fn a_key_is_never_shown_however_broken_its_line_is() {
 
 #[test]
 fn a_key_is_never_shown_in_a_file_with_lines_lost_or_moved() {
-    let text = format!("$K={TEXT}\n{}{}", instance(&format!("key 1 {TEXT}\nkey 2 {HEX}\nkey 3 $K\nactive_key 2")), "bogus {\n}\n");
+    let text = format!(
+        "$K={TEXT}\n{}{}",
+        instance(&format!("key 1 {TEXT}\nkey 2 {HEX}\nkey 3 $K\nactive_key 2")),
+        "bogus {\n}\n"
+    );
     let lines: Vec<&str> = text.lines().collect();
     for seed in 0..2_000 {
         let mut rng = Rng::from_seed(seed);

@@ -1,6 +1,6 @@
 //! The event loop: waits until a descriptor is ready or a point in time has come, whichever is first.
 //!
-//! It is the only place that reads the monotonic clock. It decides nothing: who is ready, and what that means,
+//! It is the only place where a role reads clocks. It decides nothing: who is ready, and what that means,
 //! is for the role. It does not know what its tokens stand for.
 //!
 //! # Two clocks
@@ -102,6 +102,11 @@ impl Reactor {
     pub fn now(&self) -> Instant {
         let elapsed = read_clock(nix::time::ClockId::CLOCK_MONOTONIC);
         Instant::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// What the system's clock shows, since 1970, UTC. Anybody may set it: no timer depends on it.
+    pub fn wall_clock(&self) -> Duration {
+        read_clock(nix::time::ClockId::CLOCK_REALTIME)
     }
 
     /// Watches a descriptor until [`Reactor::deregister`] or its closing, whichever is first.

@@ -7,11 +7,11 @@
 mod finish;
 mod join;
 
-use crate::config::{AntiReplay, HmacMode, Key, KeyId};
 use crate::config::{
     AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version, VirtualAddress,
     Vrid, Wanted,
 };
+use crate::config::{AntiReplay, HmacMode, Key, KeyId};
 pub use join::{About, GroupDraft, Joined, Remark, join};
 
 use alloc::collections::BTreeMap;

@@ -7,8 +7,8 @@
 use crate::action::{Action, Advert};
 use crate::clock::Times;
 use crate::config::{Auth, Config, Delivery, UnicastChecksum, Version};
-use crate::wire::checksum::{Sum, update};
 use crate::trailer::Sent;
+use crate::wire::checksum::{Sum, update};
 use crate::wire::hmac::{self, Trailer};
 use crate::wire::{self, CHECKSUM_OFFSET, Claim, HEADER_LEN, PROTOCOL, PROTOCOL_AH, auth, ipv4, v2, v3};
 use alloc::collections::VecDeque;
@@ -136,13 +136,7 @@ impl Encoder {
     }
 
     /// Appends one advert to each destination.
-    pub(crate) fn advertise(
-        &mut self,
-        config: &Config,
-        origin: Origin,
-        turn: Turn<'_>,
-        out: &mut Vec<Action>,
-    ) {
+    pub(crate) fn advertise(&mut self, config: &Config, origin: Origin, turn: Turn<'_>, out: &mut Vec<Action>) {
         let claim = turn.claim;
         if self.origin != Some(origin) {
             self.build(config, origin, claim);

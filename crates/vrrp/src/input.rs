@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base::{IfIndex, IfName, MacAddr};
 use core::fmt;
-use core::time::Duration;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 /// Something happened.
 #[derive(Clone, Debug)]

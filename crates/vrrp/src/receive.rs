@@ -16,7 +16,8 @@ use crate::input::Body;
 use crate::trailer::Heard as Stamps;
 use crate::wire::checksum::Sum;
 use crate::wire::{
-    ADVERTISEMENT, CHECKSUM_OFFSET, Claim, HEADER_LEN, Head, Malformed, PROTOCOL_AH, address_len, auth, hmac, ipv4, v2, v3,
+    ADVERTISEMENT, CHECKSUM_OFFSET, Claim, HEADER_LEN, Head, Malformed, PROTOCOL_AH, address_len, auth, hmac, ipv4, v2,
+    v3,
 };
 use alloc::format;
 use alloc::string::String;

@@ -216,8 +216,20 @@ mod tests {
             wall: at(3700).wall,
         };
         let fresh = |seconds| freshness(&hmac, times, at(seconds).steady);
-        assert_eq!(fresh(98), Ok(Fresh { skew: 2, only_wall: false }));
-        assert_eq!(fresh(3705), Ok(Fresh { skew: 5, only_wall: true }));
+        assert_eq!(
+            fresh(98),
+            Ok(Fresh {
+                skew: 2,
+                only_wall: false
+            })
+        );
+        assert_eq!(
+            fresh(3705),
+            Ok(Fresh {
+                skew: 5,
+                only_wall: true
+            })
+        );
         assert_eq!(fresh(1000), Err(900));
     }
 }

@@ -127,7 +127,12 @@ fn each_check_has_its_words_and_its_counter() {
     let mut spoilt = signed(WALL);
     spoilt[22] ^= 1;
     let cases: [(&str, Vec<u8>, &str, &str); 7] = [
-        ("none", plain(), "missing authentication trailer from 10.0.0.8", "auth_ext_missing"),
+        (
+            "none",
+            plain(),
+            "missing authentication trailer from 10.0.0.8",
+            "auth_ext_missing",
+        ),
         (
             "kind",
             trailed(Trailer { kind: 2, ..good }),
@@ -444,7 +449,14 @@ fn keys_are_rotated_without_a_change_of_state() {
     for (active, ids) in [(1, &[2][..]), (2, &[2])] {
         for (name, priority) in [("a", 150), ("b", 100)] {
             let hmac = draft(active, ids);
-            sim.reload(name, model(&Wish { priority, hmac, ..wish() }));
+            sim.reload(
+                name,
+                model(&Wish {
+                    priority,
+                    hmac,
+                    ..wish()
+                }),
+            );
             sim.run_for(3 * SECOND);
         }
     }
@@ -469,7 +481,10 @@ fn no_action_and_no_debug_output_shows_a_key() {
         common::draft(&wish)
     );
     let bytes: Vec<String> = secret.bytes().take(4).map(|byte| byte.to_string()).collect();
-    assert!(!shown.contains("horse") && !shown.contains(&bytes.join(", ")), "{shown}");
+    assert!(
+        !shown.contains("horse") && !shown.contains(&bytes.join(", ")),
+        "{shown}"
+    );
     let lines: String = bench.actions.iter().map(ToString::to_string).collect();
     assert!(!lines.contains("horse"));
 }

@@ -22,7 +22,16 @@ pub(crate) struct KeyFile {
 
 /// Keywords of the block whose lines hold no key.
 pub(super) fn is_harmless(word: &str) -> bool {
-    ["auth_hmac", "active_key", "time_window", "anti_replay", "mode", "{", "}"].contains(&word)
+    [
+        "auth_hmac",
+        "active_key",
+        "time_window",
+        "anti_replay",
+        "mode",
+        "{",
+        "}",
+    ]
+    .contains(&word)
 }
 
 /// Whether a word may be a key in the wrong place.

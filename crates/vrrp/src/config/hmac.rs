@@ -24,7 +24,9 @@ pub struct Key(Arc<[u8]>);
 impl Key {
     /// A key, if it has a valid length.
     pub fn new(bytes: &[u8]) -> Option<Key> {
-        (MIN_KEY..=MAX_KEY).contains(&bytes.len()).then(|| Key(Arc::from(bytes)))
+        (MIN_KEY..=MAX_KEY)
+            .contains(&bytes.len())
+            .then(|| Key(Arc::from(bytes)))
     }
 
     /// The bytes, for signing.

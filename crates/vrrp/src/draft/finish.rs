@@ -9,7 +9,8 @@ mod times;
 
 use super::{AddressDraft, AuthType, Defaults, Draft, Finding, Finished, Secret, Surroundings, Weight};
 use crate::config::{
-    Auth, Config, Delivery, HmacAuth, Name, Peer, Preempt, Priority, UnicastChecksum, Version, VirtualAddress, Vrid, Wanted,
+    Auth, Config, Delivery, HmacAuth, Name, Peer, Preempt, Priority, UnicastChecksum, Version, VirtualAddress, Vrid,
+    Wanted,
 };
 use crate::encoder::is_multicast;
 use crate::wire;
@@ -335,7 +336,10 @@ impl Finisher<'_> {
             return (Auth::None, wanted);
         };
         if draft.hmac.is_some() {
-            self.error("authentication", "authentication cannot be used with auth_hmac. Ignoring.");
+            self.error(
+                "authentication",
+                "authentication cannot be used with auth_hmac. Ignoring.",
+            );
             return (Auth::None, wanted);
         }
         if self.strict {

@@ -32,7 +32,9 @@ impl Ears {
         signed: &Signed<'_>,
         out: &mut Vec<(Level, String)>,
     ) -> Result<(), Rejected> {
-        let Signed { hmac, times, message, .. } = *signed;
+        let Signed {
+            hmac, times, message, ..
+        } = *signed;
         let Some(bytes) = signed.trailer else {
             return if hmac.requires() {
                 Err(Rejected::TrailerMissing)

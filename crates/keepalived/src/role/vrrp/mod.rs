@@ -127,6 +127,8 @@ impl Role {
         // The seed only spreads load; the time of the start is as good as any.
         let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
         let mut actions = Vec::new();
+        let since_1970 = reactor.wall_clock();
+        engine.handle(now, Input::WallClock { since_1970 }, &mut actions);
         watcher.introduce(|input| engine.handle(now, input, &mut actions));
         engine.start(now, leftovers, &mut actions);
         let mut model = std::mem::take(&mut context.model.vrrp);
@@ -173,6 +175,9 @@ impl Role {
             let until = self.wake_at();
             self.reactor.wait(until, &mut ready)?;
             let now = self.reactor.now();
+            let since_1970 = self.reactor.wall_clock();
+            self.engine
+                .handle(now, Input::WallClock { since_1970 }, &mut self.actions);
             for event in &ready {
                 self.serve(now, event.token);
             }

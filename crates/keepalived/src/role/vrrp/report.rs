@@ -65,7 +65,7 @@ pub(super) fn sessions<'a>(known: impl Iterator<Item = (&'a str, bool)>) -> Stri
 }
 
 /// The sections of the statistics file and the counters in them.
-fn stats_sections(status: &Status) -> [(&'static str, Vec<(&'static str, u64)>); 4] {
+fn stats_sections(status: &Status) -> [(&'static str, Vec<(&'static str, u64)>); 5] {
     let c = &status.counters;
     [
         (
@@ -88,6 +88,17 @@ fn stats_sections(status: &Status) -> [(&'static str, Vec<(&'static str, u64)>);
                 ("Invalid Type", c.invalid_authtype),
                 ("Type Mismatch", c.authtype_mismatch),
                 ("Failure", c.auth_failure),
+            ],
+        ),
+        (
+            "Authentication Extension Errors",
+            vec![
+                ("Missing", c.auth_ext_missing),
+                ("Malformed", c.auth_ext_malformed),
+                ("Unknown Key", c.auth_ext_unknown_key),
+                ("Invalid HMAC", c.auth_ext_invalid_hmac),
+                ("Stale", c.auth_ext_stale),
+                ("Replay", c.auth_ext_replay),
             ],
         ),
         (
@@ -153,6 +164,15 @@ fn data(status: &[Status]) -> String {
         }
         line("Advert interval (s)", &config.interval.as_secs_f64());
         line("Authentication type", &auth(&config.auth));
+        if let Some(hmac) = &config.hmac {
+            let keys: Vec<String> = hmac.key_ids().map(|id| id.to_string()).collect();
+            line("Authentication extension", &"HMAC-SHA-256");
+            line("HMAC mode", &hmac.mode.as_str());
+            line("HMAC keys", &keys.join(", "));
+            line("HMAC active key", &hmac.active);
+            line("HMAC anti replay", &hmac.anti_replay.as_str());
+            line("HMAC time window (s)", &hmac.window);
+        }
         for address in &config.addresses {
             line("Virtual IP", &address.key());
         }
