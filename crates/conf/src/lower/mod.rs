@@ -208,7 +208,8 @@ impl<'f> Lowering<'f> {
 
     /// Whether a line is inside `auth_hmac` and may be, or be part of, a key.
     pub(crate) fn hides(&self, line: &Statement<'_>) -> bool {
-        self.in_hmac && !(line.word(0).is_some_and(hmac::is_harmless) && !line.from(1).any(hmac::may_be_key))
+        let harmless = line.word(0).is_some_and(hmac::is_harmless);
+        self.in_hmac && (!harmless || line.from(1).any(hmac::may_be_key))
     }
 
     /// Whether nothing more is kept; counts what would have been said.
