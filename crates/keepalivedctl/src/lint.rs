@@ -123,6 +123,7 @@ fn as_text(
                 .cloned()
                 .chain([finding.rule.hint.to_owned()])
                 .collect(),
+            hidden: false,
         };
         if let Some(bundle) = bundles.get(finding.node) {
             let _ = writeln!(text, "{}\n", diagnostic.render(bundle, color));
