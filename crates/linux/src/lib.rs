@@ -8,6 +8,7 @@ pub mod error;
 pub mod interface;
 pub mod ipc;
 pub mod ipvs;
+pub mod link;
 pub mod lock;
 pub mod memfd;
 pub mod namespace;

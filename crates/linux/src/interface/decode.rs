@@ -211,7 +211,7 @@ pub(crate) fn attributes_of(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
-fn number(value: &[u8]) -> Option<u32> {
+pub(crate) fn number(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_ne_bytes)
 }
 
@@ -224,7 +224,7 @@ fn ip(value: &[u8]) -> Option<IpAddr> {
         .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
 }
 
-fn text(value: &[u8]) -> Option<&str> {
+pub(crate) fn text(value: &[u8]) -> Option<&str> {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     value.get(..end).and_then(|bytes| std::str::from_utf8(bytes).ok())
 }

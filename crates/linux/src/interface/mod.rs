@@ -6,7 +6,7 @@
 //! `facts` are what is known, `table` turns notices into changes, `decode` turns bytes into notices; all three are
 //! pure. The mirror does not know which interfaces or addresses matter to anybody.
 
-mod decode;
+pub(crate) mod decode;
 mod facts;
 mod promotion;
 mod table;
