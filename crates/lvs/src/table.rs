@@ -4,8 +4,7 @@
 //! It does not know how a table is read or changed.
 
 use crate::config::{
-    Endpoint, Entry, Forwarding, Granularity, Group, GroupFamilies, Protocol, Scheduler, SchedulerFlags, Service,
-    Target,
+    Endpoint, Entry, Forwarding, Granularity, Group, Protocol, Scheduler, SchedulerFlags, Service, Target,
 };
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -151,7 +150,7 @@ impl Services {
 
     /// The services of a virtual server whose group has this mark instead of its addresses: one for each family.
     pub fn marked(group: &Group, mark: u32) -> Services {
-        let families = GroupFamilies::of(&group.entries);
+        let families = group.summary.families;
         let present = [(families.v4, Family::V4), (families.v6, Family::V6)];
         let present = present.into_iter().filter(|(present, _)| *present);
         Services {

@@ -338,6 +338,20 @@ fn ports_of_destinations_of_a_group_are_ignored_and_that_is_said_where_it_matter
 }
 
 #[test]
+fn a_large_group_does_not_make_more_messages_than_anybody_reads() {
+    let entries = (0..5_000).map(|n| range("10.0.0.1", 1 + n % 1_000)).collect();
+    let group = group(entries);
+    let reals = (0..200).map(|n| real(&format!("10.1.0.{n}"), 9_999)).collect();
+    let draft = ServiceDraft {
+        forwarding: Some(Forwarding::Direct),
+        reals,
+        ..said(Target::Group("g".into()))
+    };
+    let finished = draft.finish(Some(&group), 0);
+    assert_eq!(finished.findings.len(), 200 * 16);
+}
+
+#[test]
 fn a_group_of_both_families_wants_a_virtual_server_without_one() {
     let both = group(vec![range("10.0.0.1", 80), range("fd00::1", 80)]);
     let decided = ServiceDraft {

@@ -9,8 +9,7 @@
 
 use base::Family;
 use lvs::config::{
-    Endpoint, Entry, Forwarding, Granularity, Group, Key, Protocol, Range, Scheduler, SchedulerFlags, Service, Target,
-    Tunnel,
+    Endpoint, Entry, Forwarding, Granularity, Key, Protocol, Range, Scheduler, SchedulerFlags, Service, Target, Tunnel,
 };
 use lvs::plan::{Step, plan};
 use lvs::table::{Definition, Destination, Pool, SERVICES, Services, Table, Virtual};
@@ -179,15 +178,19 @@ fn to(forwarding: Forwarding) -> Destination {
 
 #[test]
 fn a_group_becomes_a_service_for_each_address_and_mark() {
-    let group = Group {
-        name: "g".into(),
-        entries: vec![
+    let group = lvs::draft::group(
+        "g".into(),
+        vec![
             range("10.0.0.1", "10.0.0.2", 80),
             range("fd00::1", "fd00::1", 81),
-            Entry::Mark { mark: 5, family: None },
+            Entry::Mark {
+                mark: 5,
+                family: Some(Family::V4),
+            },
             range("10.0.0.2", "10.0.0.2", 80),
         ],
-    };
+    )
+    .unwrap();
     let service = service(Target::Group("g".into()), Some(Protocol::Udp));
     let services = Services::of(&service, Some(&group));
     let names: Vec<String> = services.all.iter().map(ToString::to_string).collect();
@@ -230,10 +233,11 @@ fn a_group_becomes_a_service_for_each_address_and_mark() {
 
 #[test]
 fn a_marked_group_is_one_service_for_each_family() {
-    let group = Group {
-        name: "g".into(),
-        entries: vec![range("10.0.0.1", "10.0.0.9", 80), range("fd00::1", "fd00::2", 80)],
-    };
+    let group = lvs::draft::group(
+        "g".into(),
+        vec![range("10.0.0.1", "10.0.0.9", 80), range("fd00::1", "fd00::2", 80)],
+    )
+    .unwrap();
     let names: Vec<String> = Services::marked(&group, 1000)
         .all
         .iter()
@@ -244,10 +248,11 @@ fn a_marked_group_is_one_service_for_each_family() {
 
 #[test]
 fn a_virtual_server_is_here_if_any_of_its_addresses_is() {
-    let group = Group {
-        name: "g".into(),
-        entries: vec![range("10.0.0.1", "10.0.0.9", 80), Entry::Mark { mark: 1, family: None }],
-    };
+    let group = lvs::draft::group(
+        "g".into(),
+        vec![range("10.0.0.1", "10.0.0.9", 80), Entry::Mark { mark: 1, family: None }],
+    )
+    .unwrap();
     let services = Services::of(&service(Target::Group("g".into()), Some(Protocol::Tcp)), Some(&group));
     assert!(services.is_here(|address| address.to_string() == "10.0.0.5"));
     assert!(!services.is_here(|address| address.to_string() == "10.0.0.10"));
@@ -275,10 +280,11 @@ fn services_that_two_virtual_servers_share_have_the_destinations_of_both() {
 
 #[test]
 fn a_range_without_end_has_an_end() {
-    let group = Group {
-        name: "g".into(),
-        entries: vec![range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 80)],
-    };
+    let group = lvs::draft::group(
+        "g".into(),
+        vec![range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 80)],
+    )
+    .unwrap();
     let service = service(Target::Group("g".into()), Some(Protocol::Tcp));
     let services = Services::of(&service, Some(&group));
     assert_eq!((services.all.len(), services.left_out), (SERVICES, true));

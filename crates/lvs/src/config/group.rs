@@ -1,6 +1,7 @@
 //! `virtual_server_group`: addresses, ranges and marks that are one virtual server.
 
 use super::key::GroupName;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use base::Family;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,6 +13,33 @@ pub struct Group {
     pub name: GroupName,
     /// Its entries in the order of the configuration.
     pub entries: Vec<Entry>,
+    /// What they are, all together: thousands of virtual servers may ask, and a group may have thousands of entries.
+    pub summary: Summary,
+}
+
+/// What the entries of a group are, all together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Their families.
+    pub families: GroupFamilies,
+    /// Each port of addresses, with the first range that has it.
+    pub ports: BTreeMap<u16, Range>,
+}
+
+impl Summary {
+    /// What these entries are.
+    pub fn of(entries: &[Entry]) -> Summary {
+        let mut ports = BTreeMap::new();
+        for entry in entries {
+            if let Entry::Range(range) = entry {
+                ports.entry(range.port()).or_insert(*range);
+            }
+        }
+        Summary {
+            families: GroupFamilies::of(entries),
+            ports,
+        }
+    }
 }
 
 /// A line of a group.

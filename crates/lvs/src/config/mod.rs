@@ -8,7 +8,7 @@ mod key;
 mod settings;
 
 pub use forwarding::{Checksum, Forwarding, Scheduler, SchedulerFlags, Tunnel, TunnelKind};
-pub use group::{Entry, Group, GroupFamilies, Range};
+pub use group::{Entry, Group, GroupFamilies, Range, Summary};
 pub use key::{Endpoint, GroupName, Key, Named, Protocol, Target};
 pub use settings::{FlushOnStop, Namespace, Nftables, Settings, SyncDaemon, Timeouts};
 

@@ -3,8 +3,8 @@
 use super::ports;
 use super::{Finding, Finished, RealDraft, ServiceDraft, Weight};
 use crate::config::{
-    Endpoint, Entry, Forwarding, Group, GroupFamilies, Key, Named, PERSISTENCE_DEFAULT, Protocol, Real, Scheduler,
-    Service, Sorry, Target,
+    Endpoint, Forwarding, Group, GroupFamilies, Key, Named, PERSISTENCE_DEFAULT, Protocol, Real, Scheduler, Service,
+    Sorry, Target,
 };
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -77,7 +77,7 @@ impl Finishing<'_> {
         }
         Finishing {
             key: Key { target, sequence },
-            families: group.map(|group| GroupFamilies::of(&group.entries)).unwrap_or_default(),
+            families: group.map(|group| group.summary.families).unwrap_or_default(),
             draft,
             group,
             reals,
@@ -265,10 +265,7 @@ impl Finishing<'_> {
         let port_zero = match (&self.key.target, self.group) {
             (Target::Address { at, .. }, _) => at.port == 0,
             (Target::Mark { .. }, _) | (Target::Group(_), None) => false,
-            (Target::Group(_), Some(group)) => {
-                let zero = |entry: &Entry| matches!(entry, Entry::Range(range) if range.port() == 0);
-                group.entries.iter().any(zero)
-            }
+            (Target::Group(_), Some(group)) => group.summary.ports.contains_key(&0),
         };
         if port_zero && self.draft.persistence.is_none() {
             let text = format!(

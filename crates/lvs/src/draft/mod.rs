@@ -8,8 +8,8 @@ mod finish;
 mod ports;
 
 use crate::config::{
-    Endpoint, Entry, Forwarding, Granularity, Group, GroupFamilies, GroupName, Protocol, Scheduler, SchedulerFlags,
-    Service, Target,
+    Endpoint, Entry, Forwarding, Granularity, Group, GroupName, Protocol, Scheduler, SchedulerFlags, Service, Summary,
+    Target,
 };
 use alloc::format;
 use alloc::string::String;
@@ -196,10 +196,11 @@ pub fn group(name: GroupName, entries: Vec<Entry>) -> Result<Group, String> {
     if entries.is_empty() {
         return Err(format!("virtual server group {name} has no entries - removing"));
     }
-    let families = GroupFamilies::of(&entries);
+    let summary = Summary::of(&entries);
+    let families = summary.families;
     if families.v4 && families.v6 && families.unsaid {
         let text = format!("virtual server group {name} cannot have IPv4, IPv6 and fwmark without family - removing");
         return Err(text);
     }
-    Ok(Group { name, entries })
+    Ok(Group { name, entries, summary })
 }

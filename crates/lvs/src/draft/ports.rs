@@ -1,7 +1,7 @@
 //! Ports of destinations: NAT has its own, the other methods have that of the service.
 
 use super::finish::Finishing;
-use crate::config::{Endpoint, Entry, Forwarding, Target};
+use crate::config::{Endpoint, Entry, Forwarding, Group, Range, Target};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -86,20 +86,34 @@ fn in_group(this: &Finishing<'_>, port: u16, name: &str, is_real: bool) -> Vec<S
             "WARNING - fwmark virtual server {key}, {name} has port specified - port will be ignored"
         ));
     }
-    let entries = this.group.map(|group| group.entries.as_slice()).unwrap_or_default();
-    let others = entries.iter().filter_map(|entry| match entry {
-        Entry::Range(range) if range.port() != port => Some(range),
-        Entry::Range(_) | Entry::Mark { .. } => None,
-    });
+    let mut others = this.group.map(|group| others(group, port)).unwrap_or_default();
     if is_real {
-        texts.extend(others.map(|range| {
+        texts.extend(others.drain(..).map(|range| {
             let (first, port) = (range.first(), range.port());
             format!("virtual server {key}:[{first},{port}] and {name} ports don't match")
         }));
-    } else if others.count() > 0 {
+    } else if !others.is_empty() {
         texts.push(format!(
             "WARNING - virtual server {key}, {name} has port specified - port will be ignored"
         ));
     }
     texts
+}
+
+/// Entries of a group that are named for one destination. Of a larger group only the first entry of each port is looked
+/// at: with thousands of entries and thousands of servers there would be no end of messages.
+const NAMED: usize = 16;
+
+/// Addresses of a group that have another port.
+fn others(group: &Group, port: u16) -> Vec<Range> {
+    let differs = |range: &Range| range.port() != port;
+    if group.entries.len() > NAMED {
+        let ranges = group.summary.ports.values().copied();
+        return ranges.filter(differs).take(NAMED).collect();
+    }
+    let ranges = group.entries.iter().filter_map(|entry| match entry {
+        Entry::Range(range) => Some(*range),
+        Entry::Mark { .. } => None,
+    });
+    ranges.filter(differs).collect()
 }

@@ -269,6 +269,9 @@ pub(crate) fn track_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let word = line.word(1).unwrap_or_default();
     let Some(weight) = low.tracking.files.get(word).map(|file| file.weight) else {
         low.error(line, 1, "check-file", format!("track_file {word} not found"));
+        if !low.wants_hints() {
+            return;
+        }
         let near = crate::suggest::nearest(word, low.tracking.files.keys().map(String::as_str));
         let near = near.map(|near| format!("did you mean `{near}`?"));
         return low.hint(near.into_iter().collect());

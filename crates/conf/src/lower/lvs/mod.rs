@@ -55,6 +55,7 @@ pub(crate) struct Reading {
     pub(crate) nftables: settings::NftablesDraft,
     waiting: Vec<ServiceReading>,
     late: Vec<(Option<Mark>, Finding)>,
+    unsaid: usize,
     sequences: HashMap<Target, u32>,
     shared: HashSet<Arc<str>>,
 }
@@ -144,8 +145,13 @@ impl Reading {
             findings,
         } = draft.finish(group, first);
         for finding in findings {
-            let at = reading.place(&finding);
-            self.late.push((at, finding));
+            // More than is ever said need not be kept.
+            if self.late.len() < crate::limits::DIAGNOSTICS {
+                let at = reading.place(&finding);
+                self.late.push((at, finding));
+            } else {
+                self.unsaid += 1;
+            }
         }
         let Some(mut service) = service else { return };
         service.key.sequence = self.sequence(&service.key.target);
@@ -208,6 +214,7 @@ impl Lowering<'_> {
             self.lvs.finish(reading, group.as_deref());
         }
         if !halted {
+            self.unsaid += self.lvs.unsaid;
             for (at, finding) in std::mem::take(&mut self.lvs.late) {
                 let class = match finding.weight {
                     Weight::Note => Class::Notice,
