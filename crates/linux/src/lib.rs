@@ -4,6 +4,7 @@
 //! nothing of VRRP or of configuration files; the daemon's roles translate.
 #![deny(unsafe_code)]
 
+pub mod census;
 pub mod error;
 pub mod interface;
 pub mod ipc;
@@ -24,6 +25,7 @@ pub mod socket;
 mod sys;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod watch;
 
 pub use error::SysError;
 pub use reactor::Turn;

@@ -279,7 +279,6 @@ pub(crate) fn init_fail(low: &mut Lowering<'_>, _: Line<'_, '_>) {
 
 /// `track_file NAME {`.
 pub(crate) fn open_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "track_file");
     low.tracking.file = Some((name(line), OpenFile::default()));
 }
 
@@ -382,7 +381,6 @@ pub(crate) fn init_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `vrrp_track_process NAME {`.
 pub(crate) fn open_process(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "vrrp_track_process");
     low.tracking.process = Some((name(line), OpenProcess::default()));
 }
 

@@ -327,19 +327,20 @@ pub(crate) fn open_interfaces(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.open_trackers(line, "track_interface");
 }
 
-macro_rules! open {
-    ($($name:ident $keyword:literal;)*) => {
-        $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-            low.not_yet(line, $keyword);
-            low.open_trackers(line, $keyword);
-        })*
-    };
+/// `track_script {`.
+pub(crate) fn open_scripts(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "track_script");
+    low.open_trackers(line, "track_script");
 }
 
-open! {
-    open_scripts "track_script";
-    open_files "track_file";
-    open_processes "track_process";
+/// `track_file {`.
+pub(crate) fn open_files(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.open_trackers(line, "track_file");
+}
+
+/// `track_process {`.
+pub(crate) fn open_processes(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.open_trackers(line, "track_process");
 }
 
 /// `track_bfd {`.

@@ -8,6 +8,8 @@ pub mod routing;
 pub mod rule;
 pub(crate) mod socket;
 
+pub(crate) use socket::set_receive_buffer;
+
 pub use address::{Action, AddressFlags, AddressRequest, AddressSocket, BatchDone, Outcome};
 
 /// The mark of addresses that belong to keepalived: the kernel's address protocol number (IFA_PROTO).

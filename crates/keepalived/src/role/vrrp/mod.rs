@@ -37,6 +37,7 @@ use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use tracked::Finder;
 
 const CONTROL: Token = Token(0);
 const MIRROR: Token = Token(1);
@@ -98,6 +99,7 @@ struct Role {
     next_beat: Option<Instant>,
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
+    finder: Finder,
     stopping: bool,
 }
 
@@ -133,6 +135,7 @@ impl Role {
         engine.start(now, leftovers, &mut actions);
         let mut model = std::mem::take(&mut context.model.vrrp);
         tracked::keep_known(&mut model);
+        let (tracked, tracking) = (model.clone(), std::mem::take(&mut context.model.tracking));
         engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
@@ -152,8 +155,12 @@ impl Role {
             behind: Vec::new(),
             next_beat,
             look_again_at: None,
+            finder: Finder::open()?,
             stopping: false,
         };
+        role.register_files()?;
+        role.track(now, &tracked, &tracking);
+        role.tell_tracked(now);
         role.reconcile_sockets(now);
         if let Some(error) = role.sockets.forbidden() {
             return Err(error);
@@ -188,6 +195,7 @@ impl Role {
             if self.look_again_at.take_if(|at| *at <= now).is_some() {
                 self.look(now);
             }
+            self.find_on_time(now);
             self.beat(now);
         }
     }
@@ -204,6 +212,7 @@ impl Role {
             self.effects.retry_at(),
             self.next_beat,
             self.look_again_at,
+            self.finder.deadline(),
         ]
         .into_iter()
         .flatten()
@@ -214,6 +223,8 @@ impl Role {
         match token {
             CONTROL => self.obey(now),
             MIRROR => self.look(now),
+            tracked::FILES => self.hear_of_files(now),
+            tracked::PROCESSES => self.hear_of_processes(now),
             CHANGES => self.complete(now),
             ROUTING => self.listen(now),
             SESSIONS => self.hear_of_sessions(now),
@@ -374,7 +385,9 @@ impl Role {
                     self.reporter.info("Reloading");
                     tracked::keep_known(&mut model.vrrp);
                     self.watcher.set_statics(statics(&model.vrrp));
+                    self.track(now, &model.vrrp, &model.tracking);
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
+                    self.tell_tracked(now);
                     self.repeat_sessions(now);
                     // What static addresses are may be the source of adverts from now on.
                     self.look(now);
