@@ -69,6 +69,18 @@ else
 	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS)
 endif
 
+# How often what a soak repeats is repeated.
+SOAK ?= 1000
+
+.PHONY: soak
+soak: setup daemon ## partitions, freezes and orders of appearance, SOAK of each (1000); takes hours
+ifdef NEXTEST
+	KEEPALIVED_SOAK=$(SOAK) cargo nextest run -p lab --profile soak --no-fail-fast --test-threads $(LAB_JOBS) \
+	    --test partitions --test lateness --test waiting
+else
+	KEEPALIVED_SOAK=$(SOAK) cargo test -p lab --test partitions --test lateness --test waiting -- --test-threads $(LAB_JOBS)
+endif
+
 .PHONY: check
 check: ## format, lints, documentation, the fence around the pure crates, tidiness
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy

@@ -221,6 +221,15 @@ pub fn boot_age() -> Duration {
     read_clock(nix::time::ClockId::CLOCK_BOOTTIME)
 }
 
+/// How long this machine has been suspended since it booted: what one of the two clocks has and the other has not.
+///
+/// Never too much: the clock without that time is read last, so a process that is stopped in between sees too little,
+/// and the rest when it looks again.
+pub fn suspended() -> Duration {
+    let with = read_clock(nix::time::ClockId::CLOCK_BOOTTIME);
+    with.saturating_sub(read_clock(nix::time::ClockId::CLOCK_MONOTONIC))
+}
+
 /// Longest time a packet is believed to have waited for its reader.
 ///
 /// Its age is a difference of two readings of the system's clock, which may be set in between. A role that was stopped
@@ -264,6 +273,14 @@ fn read_clock(clock: nix::time::ClockId) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_that_was_not_suspended_meanwhile_says_the_same_twice() {
+        let first = suspended();
+        std::thread::yield_now();
+        let second = suspended();
+        assert!(second <= first + Duration::from_millis(1), "{first:?} {second:?}");
+    }
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 

@@ -2,6 +2,7 @@
 
 use crate::config::{AddressKey, Name, Priority, Route, Rule, VirtualAddress};
 use crate::event::Event;
+use crate::filter::{FilterSettings, FilterStep};
 use crate::input::BatchId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -43,6 +44,16 @@ pub enum Action {
         interface: IfName,
         /// On, or as it was.
         on: bool,
+    },
+    /// Ask nftables for a change of our rules, whole or not at all; answered by [`crate::Input::FilterChanged`]. It
+    /// goes before changes to addresses that come after it.
+    ChangeFilter {
+        /// Names the answer.
+        batch: BatchId,
+        /// How rules are made.
+        settings: FilterSettings,
+        /// In this order.
+        steps: Vec<FilterStep>,
     },
     /// Say where an address is: one frame.
     Announce(Announcement),

@@ -17,6 +17,7 @@ mod hmac;
 
 pub use hmac::{AntiReplay, HmacAuth, HmacMode, Key, KeyId, MAX_KEY, MIN_KEY, WINDOWS};
 
+use crate::filter::FilterSettings;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -100,6 +101,8 @@ pub struct Settings {
     pub delay_after_boot: Duration,
     /// `log_unknown_vrids`.
     pub log_unknown_vrids: bool,
+    /// `nftables` and the keywords beside it.
+    pub filter: FilterSettings,
     /// `vrrp_rx_bufs_policy` and its multiplier, `None` for the system's default.
     pub receive_buffer: Option<ReceiveBuffer>,
 }
@@ -115,6 +118,7 @@ impl Default for Settings {
             startup_delay: Duration::ZERO,
             delay_after_boot: Duration::ZERO,
             log_unknown_vrids: false,
+            filter: FilterSettings::default(),
             receive_buffer: None,
         }
     }
@@ -395,6 +399,9 @@ pub struct Config {
     pub down_adverts: u8,
     /// `nopreempt`, `preempt_delay`.
     pub preempt: Preempt,
+    /// `timer_expired_backup`: a master that was late for so long that a router of this priority may have taken over
+    /// becomes backup at once.
+    pub late_backup: Option<Priority>,
     /// `unicast_peer` and what goes with it, or the group.
     pub delivery: Delivery,
     /// `mcast_src_ip` or `unicast_src_ip`; `None`: the primary address of the interface.
@@ -425,6 +432,8 @@ pub struct Config {
     pub checksum_as_v2: bool,
     /// `old_unicast_checksum`.
     pub unicast_checksum: UnicastChecksum,
+    /// `accept`: packets to the virtual addresses are taken although another router owns them.
+    pub accept: bool,
     /// `skip_check_adv_addr`.
     pub skip_check_adv_addr: bool,
     /// `lower_prio_no_advert`.
@@ -441,4 +450,11 @@ pub struct Config {
     pub trackers: Vec<Tracker>,
     /// `notify_priority_changes`: the outside is told of every change of the effective priority.
     pub notify_priority_changes: bool,
+}
+
+impl Config {
+    /// Whether packets to its virtual addresses are dropped while it is master (RFC 9568 section 6.4.3).
+    pub const fn drops_packets(&self) -> bool {
+        !self.accept && !self.priority.is_owner()
+    }
 }

@@ -8,8 +8,8 @@ mod finish;
 mod join;
 
 use crate::config::{
-    AddressFlags, Config, Name, Peer, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version, VirtualAddress,
-    Vrid, Wanted,
+    AddressFlags, Config, Name, Peer, Priority, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version,
+    VirtualAddress, Vrid, Wanted,
 };
 use crate::config::{AntiReplay, HmacMode, Key, KeyId};
 pub use join::{About, GroupDraft, Joined, Remark, join};
@@ -236,6 +236,8 @@ pub struct Draft {
     pub strict: Option<bool>,
     /// `accept` (true) or `no_accept` (false).
     pub accept: Option<bool>,
+    /// `timer_expired_backup`: the highest priority of other routers.
+    pub timer_expired_backup: Option<Priority>,
     /// `lower_prio_no_advert`.
     pub lower_prio_no_advert: Option<bool>,
     /// `higher_prio_send_advert`.

@@ -4,6 +4,7 @@
 //! know packets, interfaces, addresses or other instances: who calls it has already judged the packet, counted the
 //! faults, and carries out the effects.
 
+mod lateness;
 mod words;
 
 pub use words::{Dispute, Effect, Happening, Heard, Rival, State, Timer};
@@ -35,6 +36,9 @@ pub struct Election {
     /// In BACKUP: as far as this instance is concerned its sync group may go to MASTER.
     claims: bool,
     state: State,
+    /// There was a gap, and since then nothing that dispels the doubts about it: a backup listens, a master has to
+    /// announce its addresses again with its next advert.
+    late: bool,
 }
 
 impl Election {
@@ -47,6 +51,7 @@ impl Election {
             wanted: config.wanted,
             claims: false,
             state: State::Init,
+            late: false,
             config,
         }
     }
@@ -121,6 +126,9 @@ impl Election {
                 self.master_timer(now, next_advert, dispute, out);
             }
             (State::Init | State::Fault | State::Stopped, Happening::DeadlineReached) => {}
+
+            (State::Backup { .. } | State::Master { .. }, Happening::Late { slept }) => self.late(now, slept, out),
+            (State::Init | State::Fault | State::Stopped, Happening::Late { .. }) => {}
 
             (State::Backup { .. }, Happening::Heard(heard)) => self.backup_hears(now, heard, out),
             (State::Master { .. }, Happening::Heard(heard)) => self.master_hears(now, heard, out),
@@ -311,6 +319,7 @@ impl Election {
 
     fn become_master(&mut self, now: Instant, out: &mut Vec<Effect>) {
         self.claims = false;
+        self.late = false;
         out.push(Effect::ForgetTold);
         if self.master_interval != self.config.interval {
             let text = format!(
@@ -334,6 +343,7 @@ impl Election {
 
     fn enter_fault(&mut self, out: &mut Vec<Effect>) {
         self.claims = false;
+        self.late = false;
         self.state = State::Fault;
         out.push(tell(Level::Info, "Entering FAULT STATE"));
         out.push(Effect::Notify(StateName::Fault));
@@ -341,6 +351,7 @@ impl Election {
 
     fn enter_backup(&mut self, master_down: Instant, master: Option<Rival>, out: &mut Vec<Effect>) {
         self.claims = false;
+        self.late = false;
         self.state = State::Backup {
             master_down,
             master,
@@ -406,6 +417,7 @@ impl Election {
         if new_master {
             out.push(Effect::ForgetTold);
         }
+        self.late = false;
         self.wanted = Wanted::Backup;
         self.claims = false;
         self.adopt_interval(heard.interval, out);
@@ -575,6 +587,9 @@ impl Election {
     /// Sends an advert and only then starts the next interval: what we receive never delays what we send.
     fn advertise(&mut self, now: Instant, out: &mut Vec<Effect>) {
         out.push(Effect::Advertise);
+        if core::mem::take(&mut self.late) {
+            out.push(Effect::AnnounceAnew);
+        }
         match &mut self.state {
             State::Master { next_advert, dispute } => {
                 *next_advert = now.after(self.config.interval);

@@ -20,6 +20,11 @@ pub enum Input<'a> {
         /// UTC.
         since_1970: Duration,
     },
+    /// The machine slept: so much time passed for others and not on our clock.
+    Slept {
+        /// How much.
+        span: Duration,
+    },
     /// The interface of this name now looks like this; `None`: there is none.
     Interface {
         /// Which.
@@ -72,6 +77,13 @@ pub enum Input<'a> {
         batch: BatchId,
         /// Steps by position in the batch that the kernel refused, with the error number.
         refused: &'a [(usize, i32)],
+    },
+    /// nftables has carried out a [`crate::Action::ChangeFilter`], or refused it and left everything as it was.
+    FilterChanged {
+        /// The batch it answers.
+        batch: BatchId,
+        /// The error number if it was refused.
+        refused: Option<i32>,
     },
     /// A socket could not be opened or bound; its instances have to wait. It is tried again by the role.
     SocketFailed {

@@ -20,6 +20,7 @@ pub mod election;
 mod encoder;
 pub mod engine;
 pub mod event;
+pub mod filter;
 pub mod group;
 pub mod holdings;
 pub mod input;

@@ -42,6 +42,10 @@ impl fmt::Display for Action {
             Action::PromoteSecondaries { interface, on: false } => {
                 write!(f, "promote secondaries on {interface} as before")
             }
+            Action::ChangeFilter { batch, steps, .. } => {
+                write!(f, "filter #{}", batch.0)?;
+                steps.iter().try_for_each(|step| write!(f, " {step}"))
+            }
             Action::Announce(announcement) => match announcement.what {
                 Announced::Arp(address) => write!(f, "announce {address}"),
                 Announced::Neighbour { address, .. } => write!(f, "announce {address}"),
@@ -88,6 +92,7 @@ impl fmt::Display for Input<'_> {
         match self {
             Input::DeadlineReached => f.write_str("timer"),
             Input::WallClock { since_1970 } => write!(f, "clock {}", since_1970.as_secs()),
+            Input::Slept { span } => write!(f, "slept {}.{:06} s", span.as_secs(), span.subsec_micros()),
             Input::Interface { name, facts: None } => write!(f, "interface {name} gone"),
             Input::Interface {
                 name,
@@ -109,6 +114,11 @@ impl fmt::Display for Input<'_> {
             Input::AddressesChanged { batch, refused } => done(f, "", *batch, refused),
             Input::RoutesChanged { batch, refused } => done(f, "routes ", *batch, refused),
             Input::RulesChanged { batch, refused } => done(f, "rules ", *batch, refused),
+            Input::FilterChanged { batch, refused: None } => write!(f, "filtered #{}", batch.0),
+            Input::FilterChanged {
+                batch,
+                refused: Some(errno),
+            } => write!(f, "filter #{} refused error {errno}", batch.0),
             Input::SocketFailed { socket, errno } => write!(f, "socket {socket} failed error {errno}"),
             Input::SocketOpened { socket } => write!(f, "socket {socket} opened"),
             Input::SendFailed { instance, errno } => write!(f, "send of {instance} failed error {errno}"),

@@ -113,6 +113,7 @@ fn batch(action: &Action) -> Option<vrrp::input::BatchId> {
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }
+        | Action::ChangeFilter { .. }
         | Action::SocketsChanged => None,
     }
 }

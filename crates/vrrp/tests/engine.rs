@@ -799,6 +799,7 @@ fn batch(actions: &[Action]) -> Option<(BatchId, usize)> {
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }
+        | Action::ChangeFilter { .. }
         | Action::SocketsChanged => None,
     })
 }

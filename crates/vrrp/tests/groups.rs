@@ -423,6 +423,7 @@ fn note(bench: &Bench, told: &mut BTreeMap<String, String>) {
             | Action::ChangeRoutes { .. }
             | Action::ChangeRules { .. }
             | Action::PromoteSecondaries { .. }
+            | Action::ChangeFilter { .. }
             | Action::Announce(_)
             | Action::Tell(_)
             | Action::SocketsChanged => None,

@@ -135,6 +135,7 @@ impl World {
                 }
                 Action::SendAdvert(_)
                 | Action::PromoteSecondaries { .. }
+                | Action::ChangeFilter { .. }
                 | Action::Announce(_)
                 | Action::Notify { .. }
                 | Action::NotifyGroup { .. }
@@ -237,6 +238,7 @@ impl World {
             | Action::ChangeRoutes { .. }
             | Action::ChangeRules { .. }
             | Action::PromoteSecondaries { .. }
+            | Action::ChangeFilter { .. }
             | Action::Announce(_)
             | Action::NotifyGroup { .. }
             | Action::NotifyPriority { .. }

@@ -112,6 +112,7 @@ impl Replay {
                         Some(Wake::Instance(_, timer)) => format!("{timer:?}"),
                         Some(Wake::Announce) => "Announce".to_string(),
                         Some(Wake::Tracked) => "Tracked".to_string(),
+                        Some(Wake::RetryFilter) => "RetryFilter".to_string(),
                         Some(Wake::RetryAddress) => "RetryAddress".to_string(),
                         Some(Wake::Claimed) => "Claimed".to_string(),
                         Some(Wake::HoldAddresses) => "HoldAddresses".to_string(),

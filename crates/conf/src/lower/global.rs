@@ -65,20 +65,13 @@ switches! {
     lower_prio_no_advert |low, v| low.defaults.lower_prio_no_advert = v;
     higher_prio_send_advert |low, v| low.defaults.higher_prio_send_advert = v;
     skip_check_adv_addr |low, v| low.defaults.skip_check_adv_addr = v;
+    strict |low, v| low.defaults.strict = v;
     owner_ignore_adverts |low, v| low.defaults.owner_ignore_adverts = v;
     notify_priority_changes |low, v| low.defaults.notify_priority_changes = v;
     data_use_instance |low, v| low.global.data_use_instance = v;
     min_garp |low, v| minimum(low, v);
     netlink_command_force |low, v| force(&mut low.global.netlink_command_buffer, v);
     netlink_monitor_force |low, v| force(&mut low.global.netlink_monitor_buffer, v);
-}
-
-/// `vrrp_strict [BOOL]`.
-pub(crate) fn strict(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.global_switch(line, |low, v| low.defaults.strict = v);
-    if low.defaults.strict {
-        low.no_filter_yet(line, "vrrp_strict");
-    }
 }
 
 /// `vrrp_min_garp`: least for each setting that was not given before it.

@@ -122,6 +122,7 @@ switches! {
     skip_check_adv_addr "skip_check_adv_addr" |d, v| d.skip_check_adv_addr = Some(v);
     lower_prio_no_advert "lower_prio_no_advert" |d, v| d.lower_prio_no_advert = Some(v);
     higher_prio_send_advert "higher_prio_send_advert" |d, v| d.higher_prio_send_advert = Some(v);
+    strict_mode "strict_mode" |d, v| d.strict = Some(v);
     owner_ignore_adverts "owner_ignore_adverts" |d, v| d.owner_ignore_adverts = Some(v);
 }
 
@@ -144,28 +145,10 @@ marks! {
     check_unicast_src "check_unicast_src" |d| d.check_unicast_source = Some(true);
     no_virtual_ipaddress "no_virtual_ipaddress" |d| d.no_virtual_ipaddress = true;
     accept "accept" |d| d.accept = Some(true);
+    no_accept "no_accept" |d| d.accept = Some(false);
     preempt "preempt" |d| d.nopreempt = false;
     nopreempt "nopreempt" |d| d.nopreempt = true;
     unicast_peers "unicast_peer" |d| d.unicast = true;
-}
-
-/// `strict_mode [BOOL]`.
-pub(crate) fn strict_mode(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.switch(line, "strict_mode", |d, v| d.strict = Some(v));
-    if low
-        .current()
-        .is_some_and(|instance| instance.draft.strict == Some(true))
-    {
-        low.no_filter_yet(line, "strict_mode");
-    }
-}
-
-/// `no_accept`.
-pub(crate) fn no_accept(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    if let Some(draft) = low.draft(line, "no_accept") {
-        draft.accept = Some(false);
-    }
-    low.no_filter_yet(line, "no_accept");
 }
 
 /// A block whose entries say everything: only its place is remembered.

@@ -8,10 +8,12 @@ pub mod address;
 pub mod bfd;
 pub(crate) mod check;
 pub mod command;
+pub mod filter;
 pub mod garp_group;
 pub mod global;
 pub mod hmac;
 pub mod instance;
+pub mod lateness;
 pub(crate) mod lvs;
 pub mod process;
 pub mod route;
@@ -95,6 +97,8 @@ pub struct Lowering<'f> {
     pub(crate) key_file: Option<KeyFile>,
     /// Inside `auth_hmac`, where whatever is no known keyword may be a key.
     pub(crate) in_hmac: bool,
+    /// `nftables` was there.
+    pub(crate) nftables: bool,
     halt: bool,
     refused: bool,
 }
@@ -137,6 +141,7 @@ impl<'f> Lowering<'f> {
             absent_interface: false,
             key_file: None,
             in_hmac: false,
+            nftables: false,
             halt: false,
             refused: false,
         }
@@ -236,11 +241,10 @@ impl<'f> Lowering<'f> {
         }
     }
 
-    /// A keyword that wants packets to virtual addresses dropped: what it says besides is done, that is not. Said once.
-    pub(crate) fn no_filter_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
+    /// A keyword that gets something else than what it asks for. Said once.
+    pub(crate) fn instead(&mut self, line: &Statement<'_>, keyword: &'static str, what: &str) {
         if self.later.insert(keyword) {
-            let text =
-                format!("{keyword}: dropping packets to virtual addresses is not implemented yet - they are accepted");
+            let text = format!("{keyword}: {what}");
             self.say(line, 0, Class::Notice, "not-implemented-yet", text);
         }
     }

@@ -5,14 +5,22 @@
 use lab::catalogue::{self, FOLLOWER, LEADER, Row, row};
 use lab::daemon::{Binary, Daemon, PATIENCE};
 use lab::journal::Seen;
+use lab::netns::Namespace;
 use lab::scenario::{Act, Scenario, Stage, master_is};
 use lab::stage::Namespaces;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Version 3, IPv4, a group, ten adverts a second.
 pub fn tenth() -> Row {
     row(3, 100, &[])
+}
+
+/// How often something is repeated that a soak repeats for long: `KEEPALIVED_SOAK`, or a few times.
+pub fn rounds(few: usize) -> usize {
+    let many = std::env::var("KEEPALIVED_SOAK").ok().and_then(|many| many.parse().ok());
+    many.unwrap_or(few)
 }
 
 /// The original, if it is installed.
@@ -54,6 +62,10 @@ impl Lab {
 
     pub fn a(&mut self) -> &mut Daemon {
         self.stage.daemon("a").unwrap()
+    }
+
+    pub fn host(&self, name: &str) -> &Arc<Namespace> {
+        self.stage.network().host(name).unwrap()
     }
 
     pub fn now(&self) -> Duration {

@@ -55,13 +55,6 @@ struct Finisher<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// What the state machine starts from.
-struct Role {
-    priority: Priority,
-    wanted: Wanted,
-    preempt: Preempt,
-}
-
 impl Finisher<'_> {
     fn run(&mut self, mut draft: Draft) -> Option<Config> {
         if draft.native_ipv6 && !draft.addresses.is_empty() && self.family == Family::V4 {
@@ -83,13 +76,8 @@ impl Finisher<'_> {
         self.first_link_local(&addresses);
         self.limit_addresses(&draft, version, &auth, hmac.as_ref(), &mut addresses, &mut excluded);
         let preempt = self.preempt(&draft, priority, wanted);
-        let role = Role {
-            priority,
-            wanted,
-            preempt,
-        };
         let down_adverts = self.down_adverts(&draft);
-        self.accept(&draft, version, priority);
+        let accept = self.accept(&draft, version, priority);
         let announcing = self.announcing(&draft);
         let lower_prio_no_advert = self.lower_prio_no_advert(&draft);
         let higher_prio_send_advert = self.higher_prio_send_advert(&draft);
@@ -103,11 +91,12 @@ impl Finisher<'_> {
             vrid,
             family: self.family,
             version,
-            priority: role.priority,
-            wanted: role.wanted,
+            priority,
+            wanted,
             interval,
             down_adverts,
-            preempt: role.preempt,
+            preempt,
+            late_backup: self.late_backup(&draft, preempt),
             delivery,
             source,
             track_source: self.track_source(&draft, source),
@@ -123,10 +112,11 @@ impl Finisher<'_> {
             announcing,
             checksum_as_v2: draft.checksum_as_v2.unwrap_or(self.defaults.checksum_as_v2),
             unicast_checksum: draft.unicast_checksum.unwrap_or(UnicastChecksum::Automatic),
+            accept,
             skip_check_adv_addr: draft.skip_check_adv_addr.unwrap_or(self.defaults.skip_check_adv_addr),
             lower_prio_no_advert,
             higher_prio_send_advert,
-            owner_ignore_adverts: self.owner_ignore_adverts(&draft, role.priority),
+            owner_ignore_adverts: self.owner_ignore_adverts(&draft, priority),
             receive_buffer: draft.receive_buffer,
             group: None,
             trackers: draft.trackers,
@@ -559,6 +549,20 @@ impl Finisher<'_> {
         }
     }
 
+    fn late_backup(&mut self, draft: &Draft, preempt: Preempt) -> Option<Priority> {
+        let wanted = draft.timer_expired_backup?;
+        match preempt {
+            Preempt::No => Some(wanted),
+            Preempt::Yes | Preempt::After(_) => {
+                self.error(
+                    "timer_expired_backup",
+                    "timer_expired_backup requires nopreempt - ignoring",
+                );
+                None
+            }
+        }
+    }
+
     fn down_adverts(&mut self, draft: &Draft) -> u8 {
         let wanted = draft.down_adverts.or(self.defaults.down_adverts);
         let wanted = wanted.unwrap_or(DEFAULT_DOWN_ADVERTS).max(1);
@@ -572,13 +576,15 @@ impl Finisher<'_> {
         wanted
     }
 
-    fn accept(&mut self, draft: &Draft, version: Version, priority: Priority) {
+    fn accept(&mut self, draft: &Draft, version: Version, priority: Priority) -> bool {
         if self.strict && version == Version::V2 && draft.accept == Some(true) && !priority.is_owner() {
             self.error(
                 "accept",
                 "warning - accept mode for VRRP version 2 does not comply with RFC3768 - resetting",
             );
+            return false;
         }
+        draft.accept.unwrap_or(!self.strict || priority.is_owner())
     }
 
     fn lower_prio_no_advert(&mut self, draft: &Draft) -> bool {

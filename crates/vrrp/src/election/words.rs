@@ -95,6 +95,11 @@ pub enum Happening {
     },
     /// A timer may have ended.
     DeadlineReached,
+    /// The process could not run when a timer ended, or the machine slept.
+    Late {
+        /// Time that passed for others and not on our clock.
+        slept: Duration,
+    },
     /// An advert passed every check.
     Heard(Heard),
     /// Something it needs is missing now.
@@ -145,6 +150,8 @@ pub enum Effect {
     Release,
     /// Announce the addresses again, after an advert of lower priority.
     AnnounceAgain,
+    /// Announce the addresses as after becoming master: others may have had them meanwhile.
+    AnnounceAnew,
     /// Announce the own source address once.
     AnnounceSource,
     /// Messages told once may be told again.

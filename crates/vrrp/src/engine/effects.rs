@@ -36,6 +36,7 @@ impl Engine {
             }
             Happening::Start { .. }
             | Happening::DeadlineReached
+            | Happening::Late { .. }
             | Happening::Heard(_)
             | Happening::Faulted
             | Happening::Recovered { .. }
@@ -89,6 +90,7 @@ impl Engine {
                         self.announce_again(now, member);
                     }
                 }
+                Effect::AnnounceAnew => self.announce_anew(now, slot),
                 Effect::AnnounceSource => self.announce_source(slot),
                 Effect::ForgetTold => {
                     if let Some(instance) = self.instances.get_mut(slot) {
@@ -149,6 +151,7 @@ impl Engine {
         self.announcer.begin(now, slot, &announcing);
         tell_addresses(&instance.config, "setting", out);
         self.unheld.push_back((slot, 0));
+        self.filter_of(slot);
         self.hold_routing(slot, out);
         // The request leaves before the scripts are told, so that they find it under way.
         self.pump(now, out);
@@ -157,7 +160,12 @@ impl Engine {
     /// Takes up some of the addresses new masters have to hold, and asks the kernel for what is due.
     pub(super) fn pump(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.hold_some(HOLDS_PER_TURN);
+        self.pump_filter(now, out);
         self.pump_holdings(now, out);
+        if self.ending {
+            // The last address may have gone just now.
+            self.pump_filter(now, out);
+        }
     }
 
     /// Takes up to `most` addresses that wait to be held.
@@ -202,6 +210,7 @@ impl Engine {
             self.holdings.release(slot, &key);
         }
         self.release_routing(slot);
+        self.filter_of(slot);
         self.pump(now, out);
     }
 
@@ -215,6 +224,16 @@ impl Engine {
         }
         self.announcer.plan_lower_priority(now, slot, &announcing);
         self.announce_all(slot, announcing.lower_priority_repeat);
+    }
+
+    /// After a gap others may have announced the addresses.
+    fn announce_anew(&mut self, now: Instant, slot: Slot) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        let announcing = instance.config.announcing;
+        self.announcer.plan_second(now, slot, &announcing);
+        self.announce_all(slot, announcing.repeat);
     }
 
     /// Peers of a unicast instance that comes out of FAULT refresh what they know of our own address.

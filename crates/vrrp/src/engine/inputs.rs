@@ -26,6 +26,7 @@ impl Engine {
         let mtu = |engine: &Engine| engine.interfaces.get(&name).map(|interface| interface.facts.mtu);
         let mtu_before = mtu(self);
         let was_up = self.interfaces.get(&name).map(Interface::is_up);
+        let index_before = self.interfaces.index(&name);
         let change = self.interfaces.update(name, facts);
         match change {
             Change::Nothing => return,
@@ -36,6 +37,7 @@ impl Engine {
                 self.routing.routes.lost_interface(name);
             }
         }
+        self.filter_renumbered(name, index_before);
         self.link_changed(now, name);
         if let (Some(before), Some(after)) = (mtu_before, mtu(self))
             && before != after
@@ -124,6 +126,7 @@ impl Engine {
             return;
         }
         self.ending = true;
+        self.keeps_addresses = keep_addresses;
         let slots: Vec<Slot> = self.names.values().copied().collect();
         for slot in slots {
             let stop = Happening::Stop {

@@ -10,9 +10,11 @@
 
 mod clock;
 mod effects;
+mod filtering;
 mod groups;
 mod inputs;
 pub(crate) mod interfaces;
+mod lateness;
 mod packets;
 mod reload;
 mod repair;
@@ -62,6 +64,8 @@ pub enum Wake {
     RetryAddress,
     /// A delayed change of something tracked counts.
     Tracked,
+    /// The rules of the packet filter are tried again.
+    RetryFilter,
 }
 
 /// All virtual routers of a machine.
@@ -101,10 +105,13 @@ pub struct Engine {
     /// New masters whose addresses are not all taken up, and from which on.
     unheld: VecDeque<(Slot, usize)>,
     announcer: Announcer,
+    filter: filtering::Filter,
     leftovers: BTreeSet<AddressKey>,
     told_unknown: BTreeSet<(SocketKey, u8)>,
     counters: EngineCounters,
     ending: bool,
+    /// It ends and leaves the addresses where they are.
+    keeps_addresses: bool,
     /// Kept empty; its memory is used again and again.
     effects: Vec<Effect>,
     remarks: Vec<(Level, String)>,
@@ -139,10 +146,12 @@ impl Engine {
             claimed: VecDeque::new(),
             unheld: VecDeque::new(),
             announcer: Announcer::default(),
+            filter: filtering::Filter::default(),
             leftovers: BTreeSet::new(),
             told_unknown: BTreeSet::new(),
             counters: EngineCounters::default(),
             ending: false,
+            keeps_addresses: false,
             effects: Vec::new(),
             remarks: Vec::new(),
         }
@@ -179,9 +188,11 @@ impl Engine {
     /// already answered.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) {
         self.catch_up(now, out);
+        self.notice_lateness(now, out);
         match input {
             Input::DeadlineReached => self.deadline_reached(now, out),
             Input::WallClock { since_1970 } => self.clock_shows(now, since_1970, out),
+            Input::Slept { span } => self.slept(now, span, out),
             Input::Interface { name, facts } => self.interface_changed(now, name, facts, out),
             Input::Address { key, present } => self.address_observed(now, key, present, out),
             Input::Route { route, present } => self.route_observed(now, &route, present, out),
@@ -191,6 +202,7 @@ impl Engine {
             Input::AddressesChanged { batch, refused } => self.addresses_changed(now, batch, refused, out),
             Input::RoutesChanged { batch, refused } => self.routes_changed(now, batch, refused, out),
             Input::RulesChanged { batch, refused } => self.rules_changed(now, batch, refused, out),
+            Input::FilterChanged { batch, refused } => self.filter_changed(now, batch, refused, out),
             Input::SocketFailed { socket, errno } => {
                 self.failed_sockets.insert(socket, errno);
                 self.survey_socket(now, socket, out);
@@ -242,15 +254,21 @@ impl Engine {
             at: Instant::ZERO,
             why: Wake::HoldAddresses,
         });
+        let filter = self.filter_deadline().map(|at| Deadline {
+            at,
+            why: Wake::RetryFilter,
+        });
         // Of equal times the first counts: an advert before an announcement.
-        let all = [claimed, timer, tracked, hold, announce, retry].into_iter().flatten();
+        let all = [claimed, timer, tracked, hold, announce, retry, filter]
+            .into_iter()
+            .flatten();
         all.min_by_key(|deadline| deadline.at)
     }
 
     /// Whether [`Input::Shutdown`] was given and everything that followed from it is answered.
     pub fn is_finished(&self) -> bool {
         let settled = self.holdings.is_settled() && self.routing.is_settled();
-        self.ending && self.claimed.is_empty() && self.unheld.is_empty() && settled
+        self.ending && self.claimed.is_empty() && self.unheld.is_empty() && settled && self.filter_is_finished()
     }
 
     /// A number from the engine's seed, for whoever needs jitter beside it.

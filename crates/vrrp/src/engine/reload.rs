@@ -120,6 +120,7 @@ impl Engine {
         }
         let sources_moved = self.refresh_virtual_addresses();
         self.note_dependants();
+        self.prepare_filter(out);
         changed.extend(self.find_rivals());
         if sources_moved {
             changed.extend(self.names.values());
@@ -129,8 +130,8 @@ impl Engine {
         for slot in changed.difference(&begun) {
             self.survey(now, *slot, out);
         }
-        for slot in changed {
-            self.note_deadline(slot);
+        for slot in &changed {
+            self.note_deadline(*slot);
         }
         released.extend(unwanted_statics);
         self.let_all_go(now, released, out);
@@ -142,6 +143,7 @@ impl Engine {
         for (slot, unwanted) in released {
             self.let_go(slot, &unwanted);
         }
+        self.filter_all();
     }
 
     /// Ends an instance; gives what it still has to let go.
@@ -176,6 +178,7 @@ impl Engine {
             | Effect::Resign(_)
             | Effect::Hold
             | Effect::AnnounceAgain
+            | Effect::AnnounceAnew
             | Effect::AnnounceSource
             | Effect::ForgetTold
             | Effect::Claim
@@ -268,6 +271,7 @@ impl Engine {
             // What is installed under the same options stays as it is and is not announced again.
             self.holdings.hold(slot, address);
         }
+        self.filter_more(slot);
         if after.difference(&before).next().is_some()
             && let Some(instance) = self.instances.get(slot)
         {

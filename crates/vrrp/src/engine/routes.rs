@@ -79,7 +79,10 @@ impl Engine {
         routing.routes.retry(now);
         routing.rules.retry(now);
         let interfaces = &self.interfaces;
-        self.holdings.pump_additions(interfaces, out);
+        // Rules of the packet filter go before the addresses they are about.
+        if !self.filter.is_behind() {
+            self.holdings.pump_additions(interfaces, out);
+        }
         // A route may say an address as its source, and the kernel wants it to be there.
         if !self.holdings.is_adding() && self.unheld.is_empty() {
             routing.routes.pump_additions(interfaces, out);

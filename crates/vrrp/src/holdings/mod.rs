@@ -390,6 +390,11 @@ impl<T: Item> Holdings<T> {
             .is_some_and(|entry| entry.phase == Phase::Installed)
     }
 
+    /// Whether this item may be in the kernel and nobody wants it.
+    pub(crate) fn is_leaving(&self, key: &T::Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.owners.is_empty())
+    }
+
     /// Whether additions are under way.
     pub(crate) fn is_adding(&self) -> bool {
         self.adding.is_some()

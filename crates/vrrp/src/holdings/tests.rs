@@ -327,6 +327,7 @@ impl Bench {
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
                 | Action::Tell(_)
+                | Action::ChangeFilter { .. }
                 | Action::SocketsChanged => panic!("{action:?}"),
             }
         }

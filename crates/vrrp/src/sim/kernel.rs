@@ -2,6 +2,7 @@
 
 use crate::action::AddressStep;
 use crate::config::AddressKey;
+use crate::filter::{Element, FilterStep, Rules};
 use crate::input::BatchId;
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
@@ -47,6 +48,10 @@ pub(super) struct Report {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kernel {
     addresses: BTreeSet<AddressKey>,
+    /// What nftables has.
+    pub(super) filter: Rules,
+    /// nftables does not work.
+    pub(super) unfiltered: bool,
 }
 
 impl Kernel {
@@ -75,8 +80,44 @@ impl Kernel {
         (work, reports)
     }
 
+    /// Carries out a change of rules, or refuses it whole.
+    pub(super) fn filter(&mut self, steps: &[FilterStep]) -> Option<i32> {
+        const ENOENT: i32 = 2;
+        const EOPNOTSUPP: i32 = 95;
+        if self.unfiltered {
+            return Some(EOPNOTSUPP);
+        }
+        let mut rules = self.filter.clone();
+        for step in steps {
+            let possible = match step {
+                FilterStep::Create(_) => true,
+                FilterStep::Prepare(part) => part.needs().is_none_or(|needed| rules.parts.contains(&needed)),
+                FilterStep::Add(element) => rules.parts.contains(&element.part()),
+                FilterStep::Remove(element) => rules.elements.contains(element),
+                FilterStep::Delete(family) => rules.parts.iter().any(|part| part.family() == *family),
+            };
+            if !possible {
+                return Some(ENOENT);
+            }
+            rules.apply(step);
+        }
+        self.filter = rules;
+        None
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &AddressKey> {
         self.addresses.iter()
+    }
+
+    /// Whether packets to an address are dropped.
+    pub(super) fn drops(&self, address: IpAddr) -> bool {
+        self.filter.elements.iter().any(|element| match (element, address) {
+            (Element::Address(dropped), _) => *dropped == address,
+            (Element::LinkLocal { address: dropped, .. }, IpAddr::V6(address))
+            | (Element::LinkLocalName { address: dropped, .. }, IpAddr::V6(address)) => *dropped == address,
+            (Element::LinkLocal { .. } | Element::LinkLocalName { .. }, IpAddr::V4(_))
+            | (Element::Reports { .. }, _) => false,
+        })
     }
 
     /// Somebody else removes an address.

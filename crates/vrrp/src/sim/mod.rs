@@ -9,7 +9,7 @@ mod network;
 pub mod oracle;
 mod router;
 
-use crate::action::{Action, StateName};
+use crate::action::{Action, Announced, StateName};
 use crate::config::{Model, Name};
 use crate::input::Input;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,15 @@ enum Coming {
         batch: crate::input::BatchId,
         rules: bool,
     },
+    /// The client hears where an address is.
+    Announced { router: String, address: IpAddr },
+    /// What became of a change of rules.
+    Filtered {
+        router: String,
+        boot: u64,
+        batch: crate::input::BatchId,
+        refused: Option<i32>,
+    },
 }
 
 /// The simulation.
@@ -52,6 +61,8 @@ pub struct Sim {
     coming: BTreeMap<(Instant, u64), Coming>,
     sequence: u64,
     network: Network,
+    /// Where the client sends what is for an address: whoever announced it last.
+    client: BTreeMap<IpAddr, String>,
     timeline: Vec<String>,
     turns: u32,
 }
@@ -66,6 +77,7 @@ impl Sim {
             coming: BTreeMap::new(),
             sequence: 0,
             network: Network::default(),
+            client: BTreeMap::new(),
             timeline: Vec::new(),
             turns: 0,
         }
@@ -210,9 +222,18 @@ impl Sim {
         }
     }
 
-    /// A router goes on: timers first, then what has arrived.
+    /// A router goes on: what has arrived first, then timers.
     pub fn thaw(&mut self, name: &str) {
-        self.note(name, "** thawed");
+        self.thaw_hearing(name, true);
+    }
+
+    /// A router goes on and has heard nothing meanwhile, as a virtual machine that was halted.
+    pub fn thaw_deaf(&mut self, name: &str) {
+        self.thaw_hearing(name, false);
+    }
+
+    fn thaw_hearing(&mut self, name: &str, hears: bool) {
+        self.note(name, if hears { "** thawed" } else { "** thawed, deaf" });
         let waiting = match self.routers.get_mut(name) {
             Some(router) => {
                 router.frozen = false;
@@ -220,10 +241,20 @@ impl Sim {
             }
             None => return,
         };
-        self.feed(name, Input::DeadlineReached);
         for coming in waiting {
-            self.deliver(coming);
+            match coming {
+                Coming::Packet(_) if !hears => {}
+                Coming::Packet(_)
+                | Coming::Batch(_)
+                | Coming::Report(_)
+                | Coming::Routing { .. }
+                | Coming::Announced { .. }
+                | Coming::Filtered { .. } => {
+                    self.deliver(coming);
+                }
+            }
         }
+        self.feed(name, Input::DeadlineReached);
     }
 
     /// The state of an instance; `None` while its router is not running or has no such instance.
@@ -242,6 +273,12 @@ impl Sim {
     pub fn holds(&self, router: &str, address: IpAddr) -> bool {
         let router = self.routers.get(router);
         router.is_some_and(|router| router.kernel.keys().any(|key| key.prefix.address() == address))
+    }
+
+    /// Whether a client that believes the announcements it heard reaches an address.
+    pub fn is_reached(&self, address: IpAddr) -> bool {
+        let believed = self.client.get(&address).and_then(|name| self.routers.get(name));
+        believed.is_some_and(|router| !router.cut && router.kernel.keys().any(|key| key.prefix.address() == address))
     }
 
     /// Takes an address away behind a router's back, as an operator would.
@@ -265,6 +302,27 @@ impl Sim {
         engine
             .status_of(&Name::from(instance))
             .map(|status| status.priority.get())
+    }
+
+    /// Somebody flushes the packet filter of a router.
+    pub fn flush_filter(&mut self, name: &str) {
+        self.note(name, "** filter flushed");
+        if let Some(router) = self.routers.get_mut(name) {
+            router.kernel.filter = crate::filter::Rules::default();
+        }
+    }
+
+    /// nftables of a router works no longer, or works again.
+    pub fn break_filter(&mut self, name: &str, broken: bool) {
+        if let Some(router) = self.routers.get_mut(name) {
+            router.kernel.unfiltered = broken;
+        }
+    }
+
+    /// Whether packets to an address are dropped on a router.
+    pub fn drops(&self, name: &str, address: IpAddr) -> bool {
+        let router = self.routers.get(name);
+        router.is_some_and(|router| router.kernel.drops(address))
     }
 
     /// The names of all routers.
@@ -315,6 +373,11 @@ impl Sim {
             Coming::Batch(work) => &work.router,
             Coming::Report(report) => &report.router,
             Coming::Routing { router, .. } => router,
+            Coming::Filtered { router, .. } => router,
+            Coming::Announced { router, address } => {
+                self.client.insert(*address, router.clone());
+                return;
+            }
         };
         let name = to.clone();
         let Some(router) = self.routers.get_mut(&name) else {
@@ -324,13 +387,22 @@ impl Sim {
         let coming = match coming {
             Coming::Batch(work) if !work.done => {
                 let (work, reports) = router.kernel.work(work);
+                let open = router.open_address();
                 for report in reports {
                     let pause = Duration::from_micros(self.rng.below(200));
                     self.later(pause, Coming::Report(report));
                 }
+                if let Some(key) = open {
+                    self.note(&name, &format!("** packets to {key} are not dropped"));
+                }
                 Coming::Batch(work)
             }
-            other @ (Coming::Packet(_) | Coming::Batch(_) | Coming::Report(_) | Coming::Routing { .. }) => other,
+            other @ (Coming::Packet(_)
+            | Coming::Batch(_)
+            | Coming::Report(_)
+            | Coming::Routing { .. }
+            | Coming::Announced { .. }
+            | Coming::Filtered { .. }) => other,
         };
         let Some(router) = self.routers.get_mut(&name) else {
             return;
@@ -346,7 +418,7 @@ impl Sim {
                 let (batch, refused) = (work.batch, refused.as_slice());
                 self.feed(&name, Input::AddressesChanged { batch, refused });
             }
-            Coming::Batch(_) => {}
+            Coming::Batch(_) | Coming::Announced { .. } => {}
             Coming::Routing { boot, batch, rules, .. } if router.boots == boot => {
                 let refused = [].as_slice();
                 let input = match rules {
@@ -355,7 +427,10 @@ impl Sim {
                 };
                 self.feed(&name, input);
             }
-            Coming::Routing { .. } => {}
+            Coming::Filtered {
+                boot, batch, refused, ..
+            } if router.boots == boot => self.feed(&name, Input::FilterChanged { batch, refused }),
+            Coming::Routing { .. } | Coming::Filtered { .. } => {}
             Coming::Report(report) => {
                 let (key, present) = (report.key, report.present);
                 self.feed(&name, Input::Address { key, present });
@@ -395,6 +470,8 @@ impl Sim {
             | Input::RoutingUncertain
             | Input::RoutesChanged { .. }
             | Input::RulesChanged { .. }
+            | Input::FilterChanged { .. }
+            | Input::Slept { .. }
             | Input::SocketFailed { .. }
             | Input::SocketOpened { .. }
             | Input::SendFailed { .. }
@@ -430,15 +507,42 @@ impl Sim {
                     let pause = Duration::from_micros(20 + self.rng.below(2_000));
                     self.later(pause, Coming::Batch(work));
                 }
+                Action::ChangeFilter { batch, steps, .. } => {
+                    let Some(router) = self.routers.get_mut(name) else {
+                        continue;
+                    };
+                    // Done before the call returns: addresses that come after it are added after it.
+                    let refused = router.kernel.filter(&steps);
+                    let (router, boot) = (name.to_string(), router.boots);
+                    let pause = Duration::from_micros(20 + self.rng.below(2_000));
+                    let answer = Coming::Filtered {
+                        router,
+                        boot,
+                        batch,
+                        refused,
+                    };
+                    self.later(pause, answer);
+                }
                 Action::SocketsChanged => {
                     if let Some(router) = self.routers.get_mut(name) {
                         router.refresh_sockets();
                     }
                 }
+                Action::Announce(announcement) => {
+                    let deaf = self.routers.get(name).is_none_or(|router| router.cut);
+                    if !deaf {
+                        let address = match announcement.what {
+                            Announced::Arp(address) => IpAddr::V4(address),
+                            Announced::Neighbour { address, .. } => IpAddr::V6(address),
+                        };
+                        let router = name.to_string();
+                        let pause = self.network.pause(&mut self.rng);
+                        self.later(pause, Coming::Announced { router, address });
+                    }
+                }
                 Action::ChangeRoutes { batch, .. } => self.answer_routing(name, batch, false),
                 Action::ChangeRules { batch, .. } => self.answer_routing(name, batch, true),
-                Action::Announce(_)
-                | Action::Notify { .. }
+                Action::Notify { .. }
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
                 | Action::Tell(_)

@@ -35,6 +35,13 @@ impl Default for Network {
 }
 
 impl Network {
+    /// How long a packet takes.
+    pub(super) fn pause(&self, rng: &mut Rng) -> Duration {
+        let (shortest, longest) = self.delay;
+        let span = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
+        shortest + Duration::from_micros(rng.below(span + 1))
+    }
+
     /// How long each copy of a packet takes; none if it is lost.
     pub(super) fn fates(&self, rng: &mut Rng, from: &str, to: &str) -> Vec<Duration> {
         let lost = rng.percent(self.loss);
@@ -42,10 +49,7 @@ impl Network {
         if lost || self.blocked.contains(&(from.to_string(), to.to_string())) {
             return Vec::new();
         }
-        let (shortest, longest) = self.delay;
-        let span = u64::try_from((longest - shortest).as_micros()).unwrap_or(u64::MAX);
-        let one = |_| shortest + Duration::from_micros(rng.below(span + 1));
-        (0..copies).map(one).collect()
+        (0..copies).map(|_| self.pause(rng)).collect()
     }
 }
 

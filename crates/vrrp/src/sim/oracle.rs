@@ -22,6 +22,15 @@ impl Sim {
                 *count += u32::from(master);
                 for address in status.config.addresses.iter().chain(&status.config.excluded) {
                     let held = router.kernel.keys().any(|key| *key == address.key());
+                    let dropped = router.kernel.drops(address.prefix.address());
+                    let should = master && status.config.drops_packets() && !router.kernel.unfiltered;
+                    if dropped != should {
+                        return Err(format!(
+                            "{name} is {}, packets to {} dropped: {dropped}",
+                            status.state,
+                            address.key()
+                        ));
+                    }
                     if held != master {
                         let word = if held { "holds" } else { "does not hold" };
                         return Err(format!("{name} is {} and {word} {}", status.state, address.key()));
@@ -43,15 +52,19 @@ impl Sim {
         if router.engine.is_some() {
             return Err(format!("{name} was stopped and still runs"));
         }
-        match router.kernel.keys().next() {
-            Some(key) => Err(format!("{name} was stopped and left {key}")),
+        if let Some(key) = router.kernel.keys().next() {
+            return Err(format!("{name} was stopped and left {key}"));
+        }
+        match router.kernel.filter.parts.first() {
+            Some(part) => Err(format!("{name} was stopped and left rules for {part}")),
             None => Ok(()),
         }
     }
 
-    /// What must always hold: no endless loop.
+    /// What must always hold: no endless loop, and no address that accepts packets where none may.
     pub fn is_sane(&self) -> Result<(), String> {
-        match self.timeline.iter().find(|line| line.ends_with("** endless loop")) {
+        let wrong = |line: &&String| line.ends_with("** endless loop") || line.ends_with("are not dropped");
+        match self.timeline.iter().find(wrong) {
             Some(line) => Err(line.clone()),
             None => Ok(()),
         }

@@ -3,8 +3,8 @@
 use super::Coming;
 use super::kernel::Kernel;
 use super::network::Arriving;
-use crate::action::Action;
-use crate::config::Model;
+use crate::action::{Action, StateName};
+use crate::config::{AddressKey, Model};
 use crate::engine::{Engine, leftovers};
 use crate::input::{Input, InterfaceFacts, SocketKey};
 use alloc::collections::BTreeSet;
@@ -53,6 +53,8 @@ impl Router {
     }
 
     pub(super) fn start(&mut self, seed: u64, now: Instant, actions: &mut Vec<Action>) {
+        // As the role does with tables of an earlier run.
+        self.kernel.filter = crate::filter::Rules::default();
         let mut engine = Engine::new(seed, now, Duration::from_secs(3600));
         let since_1970 = self.wall_clock(now);
         engine.handle(now, Input::WallClock { since_1970 }, actions);
@@ -107,6 +109,26 @@ impl Router {
             return None;
         }
         Some(self.engine.as_ref()?.deadline()?.at)
+    }
+
+    /// An address of a master that does not accept packets, and whose packets are not dropped.
+    pub(super) fn open_address(&self) -> Option<AddressKey> {
+        if self.kernel.unfiltered {
+            return None;
+        }
+        let masters = self.engine.iter().flat_map(Engine::status);
+        let masters = masters.filter(|status| status.state == StateName::Master && status.config.drops_packets());
+        let mut keys = masters.flat_map(|status| {
+            let config = &status.config;
+            let all: Vec<AddressKey> = config
+                .addresses
+                .iter()
+                .chain(&config.excluded)
+                .map(|a| a.key())
+                .collect();
+            all
+        });
+        keys.find(|key| self.kernel.keys().any(|there| there == key) && !self.kernel.drops(key.prefix.address()))
     }
 
     /// All interfaces as the kernel would report them.

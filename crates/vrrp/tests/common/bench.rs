@@ -71,7 +71,11 @@ impl Bench {
         let mut answered = 0;
         while let Some(action) = self.actions.get(answered).cloned() {
             answered += 1;
-            if let Action::ChangeAddresses { batch, steps } = action {
+            if let Action::ChangeFilter { batch, .. } = action {
+                self.actions.remove(answered - 1);
+                self.feed(Input::FilterChanged { batch, refused: None });
+                answered -= 1;
+            } else if let Action::ChangeAddresses { batch, steps } = action {
                 self.actions.remove(answered - 1);
                 self.steps.extend(steps);
                 self.feed(Input::AddressesChanged { batch, refused: &[] });
@@ -121,6 +125,7 @@ pub(crate) fn adverts(actions: &[Action]) -> Vec<Advert> {
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }
+        | Action::ChangeFilter { .. }
         | Action::SocketsChanged => None,
     };
     actions.iter().filter_map(advert).collect()
@@ -138,6 +143,7 @@ pub(crate) fn said(actions: &[Action]) -> Vec<String> {
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }
+        | Action::ChangeFilter { .. }
         | Action::SocketsChanged => None,
     };
     actions.iter().filter_map(text).collect()

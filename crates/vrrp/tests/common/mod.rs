@@ -33,6 +33,10 @@ pub(crate) struct Wish {
     pub(crate) source: Option<IpAddr>,
     pub(crate) password: &'static str,
     pub(crate) hmac: Option<HmacDraft>,
+    pub(crate) accept: bool,
+    pub(crate) strict: bool,
+    pub(crate) late_backup: Option<u8>,
+    pub(crate) track_interface: bool,
 }
 
 impl Default for Wish {
@@ -55,6 +59,10 @@ impl Default for Wish {
             source: None,
             password: "123456",
             hmac: None,
+            accept: true,
+            strict: false,
+            late_backup: None,
+            track_interface: true,
         }
     }
 }
@@ -84,6 +92,8 @@ impl Wish {
             interval,
             unicast: rng.percent(30),
             hmac: (auth.is_none() && rng.percent(30)).then(|| hmac(HmacMode::Enforce, AntiReplay::Time)),
+            accept: rng.percent(60),
+            track_interface: rng.percent(80),
             addresses: 1 + u16::try_from(rng.below(5)).unwrap(),
             excluded: if rng.percent(10) { 150 } else { 0 },
             ..Wish::default()
@@ -151,6 +161,10 @@ pub(crate) fn draft(wish: &Wish) -> Draft {
         auth_type: wish.auth,
         auth_pass: wish.auth.map(|_| Secret(wish.password.to_string())),
         hmac: wish.hmac.clone(),
+        accept: (!wish.accept).then_some(false),
+        strict: Some(wish.strict),
+        timer_expired_backup: wish.late_backup.and_then(vrrp::config::Priority::new),
+        dont_track_primary: !wish.track_interface,
         addresses,
         excluded,
         ..Draft::default()

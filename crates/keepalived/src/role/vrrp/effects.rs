@@ -7,6 +7,7 @@
 use crate::log::{Level, Reporter};
 use ::vrrp::action::{AddressStep, Advert, Announced, Announcement};
 use ::vrrp::config::Name;
+use ::vrrp::filter::{FilterSettings, FilterStep};
 use ::vrrp::input::{BatchId, SocketKey};
 use base::{Family, IfIndex, Instant};
 use linux::SysError;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use super::changes::Changes;
 use super::facts::Watcher;
+use super::filter::PacketFilter;
 
 /// Frames that wait for room in the kernel. Beyond it the oldest are dropped and counted: the addresses of those are
 /// announced again by the rest of the block.
@@ -35,6 +37,9 @@ pub(super) struct Effects {
     senders: BTreeMap<(Family, u8), AdvertSender>,
     adverts: Vec<Advert>,
     pub(super) changes: Changes,
+    filter: PacketFilter,
+    rules: Vec<(BatchId, FilterSettings, Vec<FilterStep>)>,
+    filtered: Vec<(BatchId, Option<i32>)>,
     frames: FrameSender,
     waiting: VecDeque<Announcement>,
     retry_at: Option<Instant>,
@@ -48,6 +53,9 @@ impl Effects {
             senders: BTreeMap::new(),
             adverts: Vec::new(),
             changes: Changes::open()?,
+            filter: PacketFilter::default(),
+            rules: Vec::new(),
+            filtered: Vec::new(),
             frames: FrameSender::open()?,
             waiting: VecDeque::new(),
             retry_at: None,
@@ -64,7 +72,7 @@ impl Effects {
     /// Whether nothing is waiting to be answered. Who ends waits for this only: frames that an interface does not
     /// take would hold it for ever, and they name addresses that are gone.
     pub(super) fn is_answered(&self) -> bool {
-        self.changes.is_answered()
+        self.changes.is_answered() && self.filtered.is_empty()
     }
 
     /// When frames without room are to be tried again.
@@ -79,6 +87,41 @@ impl Effects {
     pub(super) fn queue_addresses(&mut self, batch: BatchId, steps: &[AddressStep], watcher: &Watcher) {
         self.forget_announcements(steps);
         self.changes.queue_addresses(batch, steps, watcher);
+    }
+
+    pub(super) fn queue_filter(&mut self, batch: BatchId, settings: FilterSettings, steps: Vec<FilterStep>) {
+        self.rules.push((batch, settings, steps));
+    }
+
+    /// Has nftables change our rules, after the adverts and before the addresses. The kernel is done before this
+    /// returns; the answers wait for [`Effects::take_filtered`].
+    pub(super) fn change_filter(&mut self, now: Instant, reporter: &Reporter) {
+        for (batch, settings, steps) in std::mem::take(&mut self.rules) {
+            let refused = self.filter.change(&settings, &steps).err();
+            if let Some((_, error)) = &refused {
+                self.complain(now, reporter, error);
+            }
+            self.filtered.push((batch, refused.map(|(errno, _)| errno)));
+        }
+    }
+
+    /// What became of changes to the rules.
+    pub(super) fn take_filtered(&mut self) -> Vec<(BatchId, Option<i32>)> {
+        std::mem::take(&mut self.filtered)
+    }
+
+    /// Deletes the rules that an earlier run left.
+    pub(super) fn clean_filter(&mut self, settings: &FilterSettings, reporter: &Reporter) {
+        match self.filter.clean(settings) {
+            Ok(families) => {
+                for family in families {
+                    let table = &settings.table;
+                    reporter.info(format_args!("Removing the {family} table {table} of an earlier run"));
+                }
+            }
+            // A kernel without nftables has none; whether that matters is said when it is needed.
+            Err(error) => reporter.say(Level::Debug, error),
+        }
     }
 
     /// Drops frames that wait for room and name an address that goes: sent later they would draw traffic away from

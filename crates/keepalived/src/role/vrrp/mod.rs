@@ -11,6 +11,7 @@
 mod changes;
 mod effects;
 mod facts;
+mod filter;
 mod paths;
 mod report;
 mod sockets;
@@ -37,6 +38,7 @@ use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::time::Duration;
 use tracked::Finder;
 
 const CONTROL: Token = Token(0);
@@ -45,8 +47,10 @@ const CHANGES: Token = Token(2);
 const ROUTING: Token = Token(3);
 /// News of BFD sessions.
 const SESSIONS: Token = Token(4);
+/// Suspensions shorter than this are nobody's gap: the shortest wait for a master is three times as long.
+const LEAST_SLEEP: Duration = Duration::from_millis(10);
 /// Pause before the mirror is read again after an error.
-const MIRROR_RETRY: std::time::Duration = std::time::Duration::from_millis(100);
+const MIRROR_RETRY: Duration = Duration::from_millis(100);
 /// Sockets have this token and the following.
 const FIRST_SOCKET: usize = 16;
 
@@ -97,6 +101,8 @@ struct Role {
     /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
     behind: Vec<Action>,
     next_beat: Option<Instant>,
+    /// How long the machine had been suspended when we last looked.
+    suspended: Duration,
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
     finder: Finder,
@@ -110,7 +116,7 @@ impl Role {
         let mut watcher = Watcher::open()?;
         watcher.set_statics(statics(&context.model.vrrp));
         let ear = RoutingEar::open()?;
-        let effects = Effects::open()?;
+        let mut effects = Effects::open()?;
         reactor.register(context.as_fd(), CONTROL, Interest::Readable)?;
         reactor.register(watcher.as_fd(), MIRROR, Interest::Readable)?;
         reactor.register(effects.as_fd(), CHANGES, Interest::Readable)?;
@@ -126,6 +132,7 @@ impl Role {
                 list.join(", ")
             ));
         }
+        effects.clean_filter(&context.model.vrrp.settings.filter, &reporter);
         // The seed only spreads load; the time of the start is as good as any.
         let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
         let mut actions = Vec::new();
@@ -154,6 +161,7 @@ impl Role {
             actions,
             behind: Vec::new(),
             next_beat,
+            suspended: linux::reactor::suspended(),
             look_again_at: None,
             finder: Finder::open()?,
             stopping: false,
@@ -182,6 +190,7 @@ impl Role {
             let until = self.wake_at();
             self.reactor.wait(until, &mut ready)?;
             let now = self.reactor.now();
+            self.notice_sleep(now);
             let since_1970 = self.reactor.wall_clock();
             self.engine
                 .handle(now, Input::WallClock { since_1970 }, &mut self.actions);
@@ -282,6 +291,11 @@ impl Role {
             }
             Err(error) => self.reporter.error(error),
         }
+        // The rules first: addresses may wait for them.
+        for (batch, refused) in self.effects.take_filtered() {
+            let input = Input::FilterChanged { batch, refused };
+            self.engine.handle(now, input, &mut self.actions);
+        }
         for finished in self.effects.changes.take_finished() {
             self.engine.handle(now, finished.input(), &mut self.actions);
         }
@@ -294,26 +308,7 @@ impl Role {
             return;
         }
         let now = self.reactor.now();
-        // Adverts leave before anything else is even looked at: peers count the microseconds.
-        for action in self.actions.drain(..) {
-            match action {
-                Action::SendAdvert(advert) => self.effects.queue_advert(advert),
-                Action::ChangeAddresses { .. }
-                | Action::ChangeRoutes { .. }
-                | Action::ChangeRules { .. }
-                | Action::PromoteSecondaries { .. }
-                | Action::Announce(_)
-                | Action::Notify { .. }
-                | Action::NotifyGroup { .. }
-                | Action::NotifyPriority { .. }
-                | Action::Tell(_)
-                | Action::SocketsChanged => self.behind.push(action),
-            }
-        }
-        for (instance, errno) in self.effects.send_adverts(now, &self.reporter) {
-            let input = Input::SendFailed { instance, errno };
-            self.engine.handle(now, input, &mut self.actions);
-        }
+        self.send_adverts(now);
         let mut sockets_changed = false;
         for action in self.behind.drain(..) {
             match action {
@@ -328,11 +323,13 @@ impl Role {
                 Action::ChangeRules { batch, steps } => self.effects.changes.queue_rules(batch, &steps),
                 Action::PromoteSecondaries { interface, on } => {
                     // After what was asked before: an address is never taken away under another setting.
+                    self.effects.change_filter(now, &self.reporter);
                     self.effects.changes.submit(&self.reporter);
                     if let Err(error) = self.promotion.set(interface, on) {
                         self.reporter.error(error);
                     }
                 }
+                Action::ChangeFilter { batch, settings, steps } => self.effects.queue_filter(batch, settings, steps),
                 Action::Announce(announcement) => {
                     if self.reporter.keeps(Level::Detail) {
                         let place = self.watcher.name_of(announcement.interface);
@@ -356,12 +353,38 @@ impl Role {
                 Action::SocketsChanged => sockets_changed = true,
             }
         }
+        self.effects.change_filter(now, &self.reporter);
         self.effects.changes.submit(&self.reporter);
         self.effects.send_announcements(now, &self.reporter);
         if sockets_changed {
             self.reconcile_sockets(now);
         }
         self.complete(now);
+    }
+
+    /// Sends the adverts the engine wants and sets everything else it wants aside.
+    fn send_adverts(&mut self, now: Instant) {
+        // Adverts leave before anything else is even looked at: peers count the microseconds.
+        for action in self.actions.drain(..) {
+            match action {
+                Action::SendAdvert(advert) => self.effects.queue_advert(advert),
+                Action::ChangeAddresses { .. }
+                | Action::ChangeRoutes { .. }
+                | Action::ChangeRules { .. }
+                | Action::PromoteSecondaries { .. }
+                | Action::ChangeFilter { .. }
+                | Action::Announce(_)
+                | Action::Notify { .. }
+                | Action::NotifyGroup { .. }
+                | Action::NotifyPriority { .. }
+                | Action::Tell(_)
+                | Action::SocketsChanged => self.behind.push(action),
+            }
+        }
+        for (instance, errno) in self.effects.send_adverts(now, &self.reporter) {
+            let input = Input::SendFailed { instance, errno };
+            self.engine.handle(now, input, &mut self.actions);
+        }
     }
 
     fn reconcile_sockets(&mut self, now: Instant) {
@@ -415,6 +438,16 @@ impl Role {
                         .handle(now, Input::Shutdown { keep_addresses }, &mut self.actions);
                 }
             }
+        }
+    }
+
+    /// Tells the engine of time that our clock does not show, before it hears of anything else.
+    fn notice_sleep(&mut self, now: Instant) {
+        let suspended = linux::reactor::suspended();
+        let span = suspended.saturating_sub(self.suspended);
+        if span >= LEAST_SLEEP {
+            self.suspended = suspended;
+            self.engine.handle(now, Input::Slept { span }, &mut self.actions);
         }
     }
 
