@@ -1,0 +1,121 @@
+//! Every limit of the language has a message of its own, and what is below it is no concern.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use conf::{Facts, LoadError, Loader, MapLoader, compile, limits, load};
+use std::path::{Path, PathBuf};
+
+/// The codes of everything said about a main file, with others beside it.
+fn codes(main: &str, others: &[(&str, String)]) -> Vec<&'static str> {
+    let mut loader = MapLoader::default().with("/c/k.conf", main);
+    for (name, text) in others {
+        loader = loader.with(name, text.as_str());
+    }
+    said(&loader)
+}
+
+fn said(loader: &dyn Loader) -> Vec<&'static str> {
+    let facts = Facts {
+        directory: "/c".into(),
+        checking: true,
+        ..Facts::default()
+    };
+    let compiled = compile(&load("k.conf", facts, loader));
+    compiled.diagnostics.iter().map(|d| d.code).collect()
+}
+
+#[test]
+fn a_line_may_have_1023_bytes() {
+    let line = |bytes: usize| {
+        let name = "x".repeat(bytes - "router_id ".len());
+        format!("global_defs {{\nrouter_id {name}\n}}\n")
+    };
+    assert_eq!(codes(&line(limits::LINE_BYTES), &[]), Vec::<&str>::new());
+    assert_eq!(codes(&line(limits::LINE_BYTES + 1), &[]), ["line-too-long"]);
+}
+
+#[test]
+fn a_line_may_have_1023_bytes_after_substitution_too() {
+    let text = |times: usize| {
+        let long = "x".repeat(100);
+        format!("$L={long}\nglobal_defs {{\nrouter_id {}\n}}\n", "${L}".repeat(times))
+    };
+    assert_eq!(codes(&text(10), &[]), Vec::<&str>::new());
+    assert_eq!(codes(&text(11), &[]), ["line-too-long-after-substitution"]);
+}
+
+#[test]
+fn files_may_include_files_32_deep() {
+    let chain = |depth: usize| -> Vec<(String, String)> {
+        let next = |n: usize| format!("include {}.conf\n", n + 1);
+        (1..=depth)
+            .map(|n| (format!("/c/{n}.conf"), if n < depth { next(n) } else { String::new() }))
+            .collect()
+    };
+    let said = |depth: usize| {
+        let files = chain(depth);
+        let others: Vec<(&str, String)> = files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        codes("include 1.conf\n", &others)
+    };
+    assert_eq!(said(limits::INCLUDE_DEPTH - 1), Vec::<&str>::new());
+    assert_eq!(said(limits::INCLUDE_DEPTH + 1), ["too-many-includes"]);
+    assert_eq!(codes("include k.conf\n", &[]), ["include-loop"]);
+}
+
+#[test]
+fn so_many_files_may_be_included_in_all() {
+    let text = "include 1.conf\n".repeat(limits::INCLUDED_FILES + 5);
+    let codes = codes(&text, &[("/c/1.conf", String::new())]);
+    assert!(
+        !codes.is_empty() && codes.iter().all(|code| *code == "too-many-includes"),
+        "{codes:?}"
+    );
+}
+
+#[test]
+fn a_definition_that_contains_itself_ends() {
+    assert_eq!(codes("$A=$A\n$A\n", &[]).first(), Some(&"definition-loop"));
+    assert_eq!(codes("$A=$B\n$B=$A\n$A\n", &[]).first(), Some(&"definition-loop"));
+}
+
+#[test]
+fn repetitions_may_be_64_inside_each_other() {
+    let text = |deep: usize| format!("{}global_defs {{ }}\n", "~SEQ(A,1) ".repeat(deep));
+    assert_eq!(codes(&text(60), &[]), Vec::<&str>::new());
+    assert!(codes(&text(70), &[]).contains(&"nested-expansions"));
+}
+
+#[test]
+fn so_much_work_may_be_asked_for() {
+    let codes = codes("~SEQ(A,1,100000) ~SEQ(B,1,100000) global_defs { }\n", &[]);
+    assert_eq!(codes.last(), Some(&"expansion-limit"), "{}", codes.len());
+}
+
+#[test]
+fn so_many_diagnostics_are_kept_and_the_others_counted() {
+    let text = "nonsense\n".repeat(limits::DIAGNOSTICS + 100);
+    let codes = codes(&text, &[]);
+    assert_eq!(codes.last(), Some(&"too-many-messages"));
+    assert!(codes.len() <= limits::DIAGNOSTICS + 1, "{}", codes.len());
+}
+
+#[test]
+fn so_many_bytes_may_be_read() {
+    /// A file that includes one of one byte too many.
+    struct Huge;
+    impl Loader for Huge {
+        fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+            if path.ends_with("k.conf") {
+                return Ok(b"includer 1.conf\n".to_vec());
+            }
+            if path.ends_with("1.conf") {
+                return Ok(vec![b' '; limits::TOTAL_BYTES + 1]);
+            }
+            Err(LoadError::Missing)
+        }
+        fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
+            Ok(vec![pattern.into()])
+        }
+    }
+    let codes = said(&Huge);
+    assert_eq!(codes, ["include-unreadable"]);
+}
