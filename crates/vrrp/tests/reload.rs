@@ -9,12 +9,16 @@
 
 mod common;
 
-use base::Rng;
+use base::{Prefix, Rng};
 use common::{Wish, models};
 use core::net::IpAddr;
 use core::time::Duration;
-use vrrp::config::{Model, Version, Wanted};
-use vrrp::engine::Status;
+use vrrp::config::{
+    Auth, Config, Delivery, Model, Preempt, Priority, Route, Rule, Tracked, Tracker, UnicastChecksum, Version, Vrid,
+    Wanted, Weight,
+};
+use vrrp::engine::reload_table::{Effect, TABLE};
+use vrrp::engine::{Difference, Status, difference};
 use vrrp::sim::Sim;
 
 /// Pairs of models in one run.
@@ -127,4 +131,153 @@ fn rival(rng: &mut Rng) -> Option<Model> {
             ..wish(rng)
         }])
     })
+}
+
+/// The fields that a value of a model shows of itself.
+fn fields(value: &impl core::fmt::Debug) -> Vec<String> {
+    let text = format!("{value:#?}");
+    let own = text.lines().filter_map(|line| line.strip_prefix("    "));
+    own.filter(|line| !line.starts_with([' ', '}', ')', ']']))
+        .filter_map(|line| Some(line.split_once(": ")?.0.to_owned()))
+        .collect()
+}
+
+/// The fields that have no row.
+fn without_row(object: &str, value: &impl core::fmt::Debug) -> Vec<String> {
+    let has_row = |field: &String| {
+        TABLE
+            .iter()
+            .any(|row| (row.object, row.field) == (object, field.as_str()))
+    };
+    fields(value).into_iter().filter(|field| !has_row(field)).collect()
+}
+
+#[test]
+fn every_field_of_the_model_has_a_row() {
+    let missing = [
+        without_row("vrrp_instance", &common::config(&Wish::default())),
+        without_row("global_defs", &vrrp::config::Settings::default()),
+        without_row("trackers", &vrrp::config::Objects::default()),
+        without_row("static items", &vrrp::config::Statics::default()),
+    ]
+    .concat();
+    assert!(
+        missing.is_empty(),
+        "say in engine/reload_table.rs what a change does: {missing:?}"
+    );
+    assert!(fields(&common::config(&Wish::default())).len() > 20);
+}
+
+/// The page that people read; `BLESS=1 cargo test -p vrrp --test reload` writes it.
+#[test]
+fn the_page_has_every_row() {
+    let mut page = String::from(PAGE);
+    for row in TABLE {
+        let note = if row.note.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", row.note)
+        };
+        let line = format!(
+            "| {} | {} | {}{note} |\n",
+            row.object,
+            row.keywords.replace('|', "\\|"),
+            row.effect.text()
+        );
+        page.push_str(&line);
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/reload.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == page,
+        "BLESS=1 cargo test -p vrrp --test reload writes {}",
+        path.display()
+    );
+}
+
+const PAGE: &str = "# What a reload changes
+
+A reload reads the files again, compares, and does what is different; an object that is equal does not notice. Instances are
+the same by name. What the running daemon cannot change (the network namespace, the instance name, `disable_local_igmp`)
+refuses the reload: everything stays as it was.
+
+| object | keywords | a change |
+|---|---|---|
+";
+
+#[test]
+fn a_change_of_a_field_does_what_its_row_says() {
+    let base = common::config(&Wish::default());
+    for (field, config) in changes(&base) {
+        let row = TABLE
+            .iter()
+            .find(|row| (row.object, row.field) == ("vrrp_instance", field));
+        let expected = match row.unwrap_or_else(|| panic!("no row for {field}")).effect {
+            Effect::Restart => Difference::Restart,
+            Effect::InPlace | Effect::Nothing | Effect::Refused => Difference::InPlace,
+        };
+        assert_eq!(difference(&base, &config), expected, "{field}");
+    }
+}
+
+/// The same instance with one field changed, for each field.
+fn changes(base: &Config) -> Vec<(&'static str, Config)> {
+    let mut all: Vec<(&'static str, Config)> = Vec::new();
+    let mut with = |field, change: &dyn Fn(&mut Config)| {
+        let mut config = base.clone();
+        change(&mut config);
+        assert_ne!(&config, base, "{field}");
+        all.push((field, config));
+    };
+    let other = common::config(&Wish {
+        v6: true,
+        version: Version::V3,
+        excluded: 1,
+        ..Wish::default()
+    });
+    let eth1: base::IfName = "eth1".parse().unwrap();
+    let three: IpAddr = "192.0.2.3".parse().unwrap();
+    with("interface", &|c| c.interface = Some(eth1));
+    with("vrid", &|c| c.vrid = Vrid(core::num::NonZeroU8::MIN));
+    with("family", &|c| c.family = other.family);
+    with("version", &|c| c.version = Version::V3);
+    with("priority", &|c| c.priority = Priority::new(7).unwrap());
+    with("wanted", &|c| c.wanted = Wanted::Master);
+    with("interval", &|c| c.interval = Duration::from_secs(3));
+    with("down_adverts", &|c| c.down_adverts = 7);
+    with("preempt", &|c| c.preempt = Preempt::No);
+    with("delivery", &|c| c.delivery = Delivery::Multicast { group: three });
+    with("source", &|c| c.source = Some(three));
+    with("track_source", &|c| c.track_source = true);
+    with("track_interface", &|c| c.track_interface = false);
+    with("auth", &|c| c.auth = Auth::Ah(*b"12345678"));
+    with("addresses", &|c| c.addresses.truncate(1));
+    with("excluded", &|c| c.excluded.clone_from(&other.excluded));
+    with("routes", &|c| c.routes.push(Route::to(Prefix::host(three))));
+    with("rules", &|c| {
+        c.rules
+            .push(Rule::new(base::Family::V4, 7, vrrp::config::rule::RuleAction::Nop))
+    });
+    with("promote_secondaries", &|c| c.promote_secondaries = true);
+    with("static_interfaces", &|c| c.static_interfaces.push(eth1));
+    with("announcing", &|c| c.announcing.repeat = 9);
+    with("checksum_as_v2", &|c| c.checksum_as_v2 = true);
+    with("unicast_checksum", &|c| c.unicast_checksum = UnicastChecksum::Old);
+    with("skip_check_adv_addr", &|c| c.skip_check_adv_addr = true);
+    with("lower_prio_no_advert", &|c| c.lower_prio_no_advert = true);
+    with("higher_prio_send_advert", &|c| c.higher_prio_send_advert = true);
+    with("owner_ignore_adverts", &|c| c.owner_ignore_adverts = true);
+    with("receive_buffer", &|c| c.receive_buffer = Some(9));
+    with("group", &|c| c.group = Some("G".into()));
+    with("trackers", &|c| {
+        c.trackers.push(Tracker {
+            object: Tracked::Interface(eth1),
+            weight: Weight::FAULT,
+        });
+    });
+    with("notify_priority_changes", &|c| c.notify_priority_changes = true);
+    all
 }

@@ -17,6 +17,7 @@ pub(crate) mod interfaces;
 mod lateness;
 mod packets;
 mod reload;
+pub mod reload_table;
 mod repair;
 mod routes;
 pub(crate) mod slots;
