@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 mod corpus;
 
 /// Files that have the exit code and every line of the original and no other. It may rise, never fall.
-const EQUAL: usize = 34;
+const EQUAL: usize = 55;
 
 /// Whether every other file must be in the ledger.
 const COMPLETE: bool = false;
