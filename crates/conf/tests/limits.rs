@@ -112,6 +112,9 @@ fn so_many_bytes_may_be_read() {
             }
             Err(LoadError::Missing)
         }
+        fn read_secret(&self, _: &Path) -> Result<conf::SecretFile, LoadError> {
+            Err(LoadError::Missing)
+        }
         fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
             Ok(vec![pattern.into()])
         }
