@@ -7,6 +7,7 @@
 use crate::expand::{Answer, Files, Found, Reader};
 use crate::limits;
 use crate::names::{self, Names};
+use crate::programs::{self, Answers, Missing, ProgramFact, UserFact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,6 +33,31 @@ pub trait Loader {
     /// # Errors
     /// [`LoadError`] says why there are none.
     fn read_secret(&self, path: &Path) -> Result<SecretFile, LoadError>;
+
+    /// A program that a command names; without `/` it is looked for in the path.
+    fn program(&self, name: &[u8]) -> ProgramFact {
+        unknown_program(name)
+    }
+
+    /// A user by its name.
+    fn user(&self, name: &str) -> Option<UserFact> {
+        (name == "root").then_some(UserFact { uid: 0, gid: 0 })
+    }
+
+    /// The number of a group by its name.
+    fn group(&self, name: &str) -> Option<u32> {
+        (name == "root").then_some(0)
+    }
+
+    /// Whether the name of a host has an address.
+    fn resolves(&self, _host: &str) -> bool {
+        true
+    }
+
+    /// The user the daemon runs as.
+    fn own(&self) -> UserFact {
+        UserFact { uid: 0, gid: 0 }
+    }
 }
 
 /// A file that holds a secret. Never printed.
@@ -142,6 +168,7 @@ pub struct Bundle {
     files: Vec<StoredFile>,
     asked: Vec<Asked>,
     secrets: Vec<StoredSecret>,
+    answers: Answers,
 }
 
 /// Files may hold passwords: only their number is shown.
@@ -163,6 +190,11 @@ impl Bundle {
     /// The facts.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What is known of programs, users and groups.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     /// The paths of all files, in the order in which they were first read.
@@ -219,11 +251,17 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
     // loader to see what is asked for. The lines themselves are thrown away.
     let mut reader = Reader::new(&facts, recorder);
     reader.open_main(file_or_glob);
-    // Without the word and without definitions that could make it, there is nothing to be seen.
-    if reader.files().may_include() {
+    // Without the words and without definitions that could make them, there is nothing to be seen.
+    let mut answers = Answers {
+        own: Some(loader.own()),
+        ..Answers::default()
+    };
+    if reader.files().may_matter() {
+        let checking = facts.checking;
         let mut words = Vec::new();
         while reader.next().is_some() {
             let text = reader.line().map(|line| line.text.text).unwrap_or_default();
+            answers.ask(text, checking, loader);
             if !text.starts_with("key") {
                 continue;
             }
@@ -241,6 +279,7 @@ pub fn load(file_or_glob: &str, facts: Facts, loader: &dyn Loader) -> Bundle {
         files: recorder.files,
         asked: recorder.asked,
         secrets: recorder.secrets,
+        answers,
         facts,
     };
     let (etc, usr) = bundle.name_folders();
@@ -266,10 +305,15 @@ pub(crate) fn key_file<'w>(words: &[&'w str]) -> Option<&'w str> {
 }
 
 impl Recorder<'_> {
-    /// Whether any file read so far could name another.
-    fn may_include(&self) -> bool {
+    /// Whether any file read so far could name another, or names something that is asked about.
+    fn may_matter(&self) -> bool {
         let mut files = self.files.iter();
-        files.any(|file| file.text.contains('$') || file.text.contains("include") || file.text.contains("file:"))
+        files.any(|file| {
+            file.text.contains('$')
+                || file.text.contains("include")
+                || file.text.contains("file:")
+                || programs::may_ask(file.text.as_bytes())
+        })
     }
 
     fn fetch_secret(&mut self, path: PathBuf) {
@@ -354,6 +398,8 @@ impl Files for Replay<'_> {
 #[derive(Clone, Default)]
 pub struct MapLoader {
     files: BTreeMap<PathBuf, Vec<u8>>,
+    programs: BTreeMap<Vec<u8>, ProgramFact>,
+    users: BTreeMap<String, UserFact>,
 }
 
 impl MapLoader {
@@ -364,12 +410,46 @@ impl MapLoader {
         self
     }
 
+    /// Adds a program that everybody may run and root alone can change.
+    #[must_use]
+    pub fn with_program(self, path: &str) -> MapLoader {
+        self.with_program_fact(path, ProgramFact::plain(path))
+    }
+
+    /// Adds a program as the file system would have it.
+    #[must_use]
+    pub fn with_program_fact(mut self, name: &str, fact: ProgramFact) -> MapLoader {
+        self.programs.insert(name.as_bytes().to_vec(), fact);
+        self
+    }
+
+    /// Adds a user with a group of the same name and number.
+    #[must_use]
+    pub fn with_user(mut self, name: &str, uid: u32) -> MapLoader {
+        self.users.insert(name.to_owned(), UserFact { uid, gid: uid });
+        self
+    }
+
     fn is_directory(&self, path: &Path) -> bool {
         self.files.keys().any(|file| file != path && file.starts_with(path))
     }
 }
 
 impl Loader for MapLoader {
+    fn program(&self, name: &[u8]) -> ProgramFact {
+        let known = self.programs.get(name).cloned();
+        known.unwrap_or_else(|| unknown_program(name))
+    }
+
+    fn user(&self, name: &str) -> Option<UserFact> {
+        let root = || (name == "root").then_some(UserFact { uid: 0, gid: 0 });
+        self.users.get(name).cloned().or_else(root)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        self.user(name).map(|user| user.gid)
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
         match self.files.get(path) {
             Some(bytes) => Ok(bytes.clone()),
@@ -401,6 +481,18 @@ impl Loader for MapLoader {
             );
         }
         Ok(found)
+    }
+}
+
+fn unknown_program(name: &[u8]) -> ProgramFact {
+    let reason = if name.contains(&b'/') {
+        Missing::Reason("No such file or directory".to_owned())
+    } else {
+        Missing::NotInPath
+    };
+    ProgramFact {
+        missing: Some(reason),
+        ..ProgramFact::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Decides which files may be read (regular and not executable, as upstream has it) and what a pattern matches. What is
 //! in them, and whether a missing one matters, is decided elsewhere.
 
+use crate::programs::{self, ProgramFact, UserFact};
 use crate::{LoadError, Loader, SecretFile, pattern};
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -15,6 +16,37 @@ pub struct FsLoader;
 
 /// Opening a FIFO or a device must not wait for its other side; the kernel's O_NONBLOCK | O_CLOEXEC | O_NOCTTY.
 const OPEN_FLAGS: i32 = 0o4000 | 0o2_000_000 | 0o400;
+
+/// The files of a machine that is not this one: every program, user and host that it names is taken to be there and in
+/// order. For tools that judge what a configuration says, not the place it is read in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elsewhere<L>(pub L);
+
+impl<L: Loader> Loader for Elsewhere<L> {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
+        self.0.read(path)
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<PathBuf>, LoadError> {
+        self.0.glob(pattern)
+    }
+
+    fn read_secret(&self, path: &Path) -> Result<SecretFile, LoadError> {
+        self.0.read_secret(path)
+    }
+
+    fn program(&self, name: &[u8]) -> ProgramFact {
+        ProgramFact::plain(&String::from_utf8_lossy(name))
+    }
+
+    fn user(&self, _name: &str) -> Option<UserFact> {
+        Some(UserFact { uid: 0, gid: 0 })
+    }
+
+    fn group(&self, _name: &str) -> Option<u32> {
+        Some(0)
+    }
+}
 
 impl Loader for FsLoader {
     fn read(&self, path: &Path) -> Result<Vec<u8>, LoadError> {
@@ -75,6 +107,26 @@ impl Loader for FsLoader {
             found.append(&mut matches);
         }
         Ok(found)
+    }
+
+    fn program(&self, name: &[u8]) -> ProgramFact {
+        programs::program(name, std::env::var("PATH").ok().as_deref())
+    }
+
+    fn user(&self, name: &str) -> Option<UserFact> {
+        programs::user(name)
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        programs::group(name)
+    }
+
+    fn resolves(&self, host: &str) -> bool {
+        programs::resolves(host)
+    }
+
+    fn own(&self) -> UserFact {
+        programs::own()
     }
 }
 

@@ -22,6 +22,7 @@ pub mod model;
 pub mod names;
 pub mod outline;
 pub mod pattern;
+pub mod programs;
 pub mod render;
 pub mod resolve;
 pub mod source;
@@ -31,6 +32,7 @@ pub mod tree;
 
 pub use bundle::{Bundle, Facts, InterfaceFact, LoadError, Loader, MapLoader, SecretFile, load};
 pub use diagnostic::{Class, Diagnostic, exit_code, fatal};
+pub use lower::command::DETAIL;
 pub use model::{Global, Model};
 pub use names::Names;
 

@@ -45,3 +45,6 @@ pub const KEY_FILE_BYTES: usize = 1024;
 
 /// Blocks inside blocks. No keyword table is deeper than five; the limit guards the walker's stack.
 pub const BLOCK_DEPTH: usize = 16;
+
+/// Programs, users, groups and hosts asked about, each. What comes later counts as not found, which is said.
+pub const QUESTIONS: usize = 10_000;

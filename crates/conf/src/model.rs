@@ -3,11 +3,11 @@
 mod servers;
 mod track;
 
-pub use servers::{Notify, Servers, VirtualServer};
+pub use servers::{ServerNotify, Servers, VirtualServer};
 pub use track::{InitFile, Linkbeat, LinkbeatMethod, ParameterMatch, TrackFile, TrackProcess, TrackScript, Tracking};
 
 use base::IfName;
-use std::fmt;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The meaning of a whole configuration.
@@ -23,6 +23,10 @@ pub struct Model {
     pub tracking: Tracking,
     /// The BFD sessions.
     pub bfd: bfd::config::Model,
+    /// What is told about instances, by their names; an instance that is not here tells nobody but the global FIFOs.
+    pub notify: BTreeMap<String, Notify>,
+    /// The same of sync groups.
+    pub notify_groups: BTreeMap<String, Notify>,
     /// There is something for the vrrp role.
     pub has_vrrp: bool,
     /// There is something for the check role.
@@ -66,18 +70,54 @@ pub struct Global {
     pub default_interface: Option<IfName>,
     /// `disable_local_igmp`.
     pub disable_local_igmp: bool,
-    /// `script_user`.
-    pub script_user: Option<User>,
+    /// `set_supplementary_groups`: scripts get the supplementary groups of their user.
+    pub supplementary_groups: bool,
     /// `startup_script`: run before the roles start.
     pub startup_script: Option<Command>,
+    /// `startup_script_timeout`.
+    pub startup_timeout: Duration,
     /// `shutdown_script`: run after the roles have ended.
     pub shutdown_script: Option<Command>,
+    /// `shutdown_script_timeout`.
+    pub shutdown_timeout: Duration,
     /// `enable_script_security`.
     pub script_security: bool,
-    /// `notify_fifo` and `notify_fifo_script`, as written.
-    pub fifo: Fifo,
-    /// `vrrp_notify_fifo` and `vrrp_notify_fifo_script`, as written.
-    pub vrrp_fifo: Fifo,
+    /// `notify_fifo` and `notify_fifo_script`.
+    pub fifo: Option<Fifo>,
+    /// `vrrp_notify_fifo` and `vrrp_notify_fifo_script`.
+    pub vrrp_fifo: Option<Fifo>,
+    /// `lvs_notify_fifo` and `lvs_notify_fifo_script`.
+    pub lvs_fifo: Option<Fifo>,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub fifo_states_on_reload: bool,
+    /// Where mail goes.
+    pub mail: Mail,
+    /// `smtp_alert`; [`Notify::mail`] has it applied.
+    pub smtp_alert: Option<bool>,
+    /// `smtp_alert_vrrp`; see there.
+    pub smtp_alert_vrrp: Option<bool>,
+    /// `reload_time_file`: holds the time of a reload.
+    pub reload_time_file: Option<String>,
+    /// `reload_repeat`: the file stays after the reload.
+    pub reload_repeat: bool,
+    /// `reload_file`: exists while the configuration is read.
+    pub reload_file: Option<ReloadFile>,
+    /// `config_save_dir`.
+    pub config_save_dir: Option<String>,
+    /// `tmp_config_directory`: of no use here, and cannot change at a reload.
+    pub tmp_config_directory: Option<String>,
+    /// `state_dump_file`: name or directory of data files.
+    pub state_dump_file: Option<String>,
+    /// `stats_dump_file`; upstream writes elsewhere all the same.
+    pub stats_dump_file: Option<String>,
+    /// `json_dump_file`; see there.
+    pub json_dump_file: Option<String>,
+    /// `json_version`, 1 or 2.
+    pub json_version: u8,
+    /// SNMP.
+    pub snmp: Snmp,
+    /// D-Bus.
+    pub dbus: Dbus,
     /// `reload_check_config`: not at all, or with its messages into a file.
     pub reload_check_config: Option<ReloadCheck>,
     /// `vrrp_netlink_cmd_rcv_bufs`.
@@ -109,12 +149,30 @@ impl Default for Global {
             dynamic_interfaces: DynamicInterfaces::No,
             default_interface: None,
             disable_local_igmp: false,
-            script_user: None,
+            supplementary_groups: false,
             startup_script: None,
+            startup_timeout: Duration::from_secs(10),
             shutdown_script: None,
+            shutdown_timeout: Duration::from_secs(10),
             script_security: false,
-            fifo: Fifo::default(),
-            vrrp_fifo: Fifo::default(),
+            fifo: None,
+            vrrp_fifo: None,
+            lvs_fifo: None,
+            fifo_states_on_reload: false,
+            mail: Mail::default(),
+            smtp_alert: None,
+            smtp_alert_vrrp: None,
+            reload_time_file: None,
+            reload_repeat: false,
+            reload_file: None,
+            config_save_dir: None,
+            tmp_config_directory: None,
+            state_dump_file: None,
+            stats_dump_file: None,
+            json_dump_file: None,
+            json_version: 1,
+            snmp: Snmp::default(),
+            dbus: Dbus::default(),
             reload_check_config: None,
             netlink_command_buffer: None,
             netlink_monitor_buffer: None,
@@ -155,28 +213,133 @@ pub enum DynamicInterfaces {
 /// A program with its arguments, and who it runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The program, then its arguments; never empty. Bytes, because an escape can make any.
+    /// The program as configured, then its arguments; never empty. Bytes, because an escape can make any.
     pub arguments: Vec<Vec<u8>>,
-    /// The identity named on its line; `None`: the default one.
-    pub user: Option<User>,
+    /// The file of the program, if it was found by path search or through symbolic links.
+    pub file: Option<Vec<u8>>,
+    /// Who it runs as.
+    pub identity: Identity,
 }
 
-/// The identity of a script.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
+/// Who a script runs as.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
     /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// The name of the user, by which supplementary groups are found.
     pub user: String,
-    /// The group, if one is named.
-    pub group: Option<String>,
 }
 
-/// A FIFO and its reader, as written.
+/// What is told about an instance or a group, defaults applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    /// `notify_master`.
+    pub master: Option<Command>,
+    /// `notify_backup`.
+    pub backup: Option<Command>,
+    /// `notify_fault`.
+    pub fault: Option<Command>,
+    /// `notify_stop`.
+    pub stop: Option<Command>,
+    /// The script of `notify_deleted`.
+    pub deleted: Option<Command>,
+    /// `notify_deleted` is given: its removal is reported as DELETED, else as FAULT.
+    pub report_deleted: bool,
+    /// `notify`: run after each of the others, with what it is about appended.
+    pub any: Option<Command>,
+    /// `notify_master_rx_lower_pri`.
+    pub lower_priority: Option<Command>,
+    /// `smtp_alert`.
+    pub mail: bool,
+}
+
+/// A FIFO and its reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fifo {
-    /// The path, then user and group.
-    pub path: Vec<String>,
-    /// The command as one word, then user and group.
-    pub script: Vec<String>,
+    /// The path; empty if only the script is given.
+    pub path: String,
+    /// Who owns it if it is made.
+    pub identity: Identity,
+    /// The program that reads it; the path is its last argument.
+    pub script: Option<Command>,
+}
+
+/// Mail about changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// `smtp_server`; without it no mail is sent.
+    pub server: Option<MailServer>,
+    /// `notification_email_from`; `None`: the user at the host of the daemon.
+    pub from: Option<String>,
+    /// `notification_email`, as written; empty: no mail is sent.
+    pub recipients: Vec<String>,
+    /// `smtp_helo_name`; `None`: the host name.
+    pub helo: Option<String>,
+    /// `smtp_connect_timeout`: for the connection, and for each answer.
+    pub timeout: Duration,
+    /// `no_email_faults`.
+    pub no_faults: bool,
+}
+
+impl Default for Mail {
+    fn default() -> Mail {
+        Mail {
+            server: None,
+            from: None,
+            recipients: Vec::new(),
+            helo: None,
+            timeout: Duration::from_secs(30),
+            no_faults: false,
+        }
+    }
+}
+
+/// A mail relay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailServer {
+    /// Its address, or a name that is looked up when mail is sent.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// A file that exists while the configuration is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReloadFile {
+    /// The name of the main pid file with `.reload` in the place of its extension.
+    BesidePidFile,
+    /// At this path.
+    At(String),
+}
+
+/// What SNMP serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snmp {
+    /// `snmp_socket`.
+    pub socket: Option<String>,
+    /// `enable_traps`.
+    pub traps: bool,
+    /// `enable_snmp_vrrp`.
+    pub vrrp: bool,
+    /// `enable_snmp_rfcv2`.
+    pub rfc2: bool,
+    /// `enable_snmp_rfcv3`.
+    pub rfc3: bool,
+    /// `enable_snmp_checker`.
+    pub checker: bool,
+}
+
+/// What D-Bus serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dbus {
+    /// `enable_dbus`.
+    pub enabled: bool,
+    /// `dbus_service_name`.
+    pub service: Option<String>,
+    /// `dbus_no_interface_name`.
+    pub no_interface: Option<String>,
 }
 
 /// How a new configuration is checked before a reload.
@@ -193,13 +356,4 @@ pub struct ReceiveBuffer {
     pub bytes: u32,
     /// Also above the system's limit.
     pub force: bool,
-}
-
-impl fmt::Display for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.group {
-            Some(group) => write!(f, "{}:{group}", self.user),
-            None => f.write_str(&self.user),
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::expand::Reader;
 use crate::lower::hmac::KeyFile;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::{BufferDraft, Lowering, Said};
-use crate::model::{DynamicInterfaces, Model};
+use crate::model::{DynamicInterfaces, Model, Notify};
 use crate::source::{Mark, Sources};
 use crate::tree::{Statement, Walker};
 use base::IfName;
@@ -29,7 +29,7 @@ const NOTES: usize = 8;
 /// See [`crate::compile`].
 pub(crate) fn compile(bundle: &Bundle) -> Compiled {
     let facts = bundle.facts();
-    let mut low = Lowering::new(facts);
+    let mut low = Lowering::new(facts, bundle.answers());
     let mut reader = Reader::new(facts, Replay::new(bundle));
     let mut walkers = [Stage::Parent, Stage::Checker, Stage::Vrrp, Stage::Bfd].map(Walker::new);
     reader.open_main(bundle.main());
@@ -93,7 +93,7 @@ fn key_file<F: crate::expand::Files>(bundle: &Bundle, reader: &Reader<'_, F>, li
 fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     crate::lower::bfd::finish(low, halted);
     low.stage = Stage::Checker;
-    let servers = low.finish_servers(halted.is_some_and(|stage| stage <= Stage::Checker));
+    let mut servers = low.finish_servers(halted.is_some_and(|stage| stage <= Stage::Checker));
     low.stage = Stage::Vrrp;
     let buffer = receive_buffer(low.buffers);
     low.settings.receive_buffer = buffer;
@@ -130,9 +130,23 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
             configs.insert(name, config);
         }
     }
+    // Upstream's VRRP process goes no further without its interfaces, nor without a parameter.
+    if reached {
+        join::drop_scripts(low, &mut configs);
+    }
     let joined = join::join(low, &drafts, &mut configs, reached);
     let instances: BTreeMap<Name, Arc<Config>> = configs.into_iter().map(|(n, c)| (n, Arc::new(c))).collect();
+    if halted.is_none_or(|stage| stage > Stage::Checker) {
+        low.finish_check_scripts(&mut servers);
+    }
+    let (notify, notify_groups) = if reached {
+        tellings(low, &joined, &instances)
+    } else {
+        Default::default()
+    };
     Model {
+        notify,
+        notify_groups,
         global: std::mem::take(&mut low.global),
         has_vrrp: low.has_vrrp || !instances.is_empty(),
         has_checkers: low.has_checkers,
@@ -148,6 +162,19 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
             objects: joined.objects,
         },
     }
+}
+
+/// What is told of instances and of groups, by name.
+type Tellings = (BTreeMap<String, Notify>, BTreeMap<String, Notify>);
+
+/// Finishes who is told what, and judges every command that is run for it.
+fn tellings(low: &mut Lowering<'_>, joined: &join::Joined, instances: &BTreeMap<Name, Arc<Config>>) -> Tellings {
+    low.finish_global_scripts();
+    let groups = joined.groups.values();
+    let groups = low.finish_group_notify(groups.map(|group| (group.name.as_str(), group.smtp_alert)));
+    let notify = low.finish_notify(instances.keys().map(Name::as_str));
+    low.script_security();
+    (notify, groups)
 }
 
 /// Where the entry of a list stands that a finding is about.

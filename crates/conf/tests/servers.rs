@@ -15,7 +15,11 @@ use lvs::config::{Endpoint, Forwarding};
 use std::time::Duration;
 
 fn compiled(text: &str) -> Compiled {
-    let loader = MapLoader::default().with("/k.conf", text);
+    let loader = MapLoader::default()
+        .with("/k.conf", text)
+        .with_user("nobody", 65_534)
+        .with_program("/bin/true")
+        .with_program("/bin/up");
     let facts = Facts {
         directory: "/".into(),
         ..Facts::default()
@@ -29,7 +33,7 @@ fn servers(text: &str) -> Servers {
     let said: Vec<String> = compiled
         .diagnostics
         .iter()
-        .filter(|d| d.code != "not-implemented-yet")
+        .filter(|d| !matches!(d.code, "not-implemented-yet" | "script-security"))
         .map(ToString::to_string)
         .collect();
     assert_eq!(said, [""; 0], "{text}");
@@ -155,11 +159,14 @@ fn a_program_that_checks_is_known_by_its_text_and_its_user() {
         Dialogue::Misc(misc) => misc.command,
         other => panic!("{other:?}"),
     };
-    assert_eq!(&*name("10.1.0.1").0, "/bin/true -x as nobody");
+    assert_eq!(&*name("10.1.0.1").0, "/bin/true -x as nobody:65534");
     assert_eq!(&*name("10.1.0.2").0, "/bin/true -x");
     let command = &servers.commands[&name("10.1.0.1")];
     assert_eq!(command.arguments, [b"/bin/true".to_vec(), b"-x".to_vec()]);
-    assert_eq!(command.user.as_ref().unwrap().user, "nobody");
+    assert_eq!(
+        (command.identity.user.as_str(), command.identity.uid),
+        ("nobody", 65_534)
+    );
     let ups: Vec<_> = only(&servers).notify.values().map(|n| n.up.clone().unwrap()).collect();
     assert!(
         std::sync::Arc::ptr_eq(&ups[0], &ups[1]),

@@ -82,6 +82,10 @@ pub(crate) struct Settings {
     pub(crate) process_name: Option<String>,
     /// `data_use_instance`.
     pub(crate) data_use_instance: bool,
+    /// `state_dump_file`.
+    pub(crate) state_dump: Option<String>,
+    /// `tmp_config_directory`, which cannot change while the daemon runs.
+    pub(crate) temporary_folder: Option<String>,
     /// `disable_local_igmp`, which cannot change while the daemon runs.
     pub(crate) disable_local_igmp: bool,
 }
@@ -97,6 +101,8 @@ pub(crate) fn settings(model: &Model) -> Settings {
         umask: global.umask,
         process_name: global.process_name.clone(),
         data_use_instance: global.data_use_instance,
+        state_dump: global.state_dump_file.clone(),
+        temporary_folder: global.tmp_config_directory.clone(),
         disable_local_igmp: global.disable_local_igmp,
     }
 }
@@ -109,6 +115,9 @@ impl Settings {
         }
         if self.instance != new.instance {
             return Some("instance name");
+        }
+        if self.temporary_folder != new.temporary_folder {
+            return Some("config_directory");
         }
         (self.disable_local_igmp != new.disable_local_igmp).then_some("disable_local_igmp")
     }

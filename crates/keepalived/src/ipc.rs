@@ -37,6 +37,76 @@ pub(crate) enum ToRole {
         /// Who is at the other end.
         with: Kind,
     },
+    /// A run of a track script of the configuration has ended, or had to be ended. The supervisor runs them by their
+    /// intervals as long as the vrrp role runs; the first results come soon after [`FromRole::Ready`].
+    ScriptResult {
+        /// The name of the `vrrp_script` block.
+        script: String,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The answer to [`FromRole::RunScript`].
+    ScriptRan {
+        /// The ticket of the request.
+        ticket: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// How a run of a script ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By a signal of this number, which was not ours.
+    Killed(i32),
+    /// It took longer than allowed. Said at once; the processes are ended afterwards.
+    TimedOut,
+    /// It could not be run, for this reason.
+    NotRun(String),
+}
+
+/// A script for the launcher: everything about one run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Script {
+    /// The program, then its arguments; bytes, because an escape of the configuration can make any.
+    pub(crate) arguments: Vec<Vec<u8>>,
+    /// The file, if its name is another one than the first argument.
+    pub(crate) file: Option<Vec<u8>>,
+    /// The user it runs as.
+    pub(crate) uid: u32,
+    /// Its group.
+    pub(crate) gid: u32,
+    /// The user whose supplementary groups it gets; `None`: it has none.
+    pub(crate) groups_of: Option<String>,
+    /// Variables it sees besides those of the daemon.
+    pub(crate) environment: Vec<(String, String)>,
+    /// The process that started the launcher, if the script is to end with it.
+    pub(crate) ends_with: Option<i32>,
+}
+
+/// A mail for the mailer, as text for people; the mailer makes it safe for the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mail {
+    /// The relay: its name or address.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// Who we say we are.
+    pub(crate) helo: String,
+    /// The sender, perhaps with a display part.
+    pub(crate) from: String,
+    /// The recipients, likewise.
+    pub(crate) to: Vec<String>,
+    /// The subject.
+    pub(crate) subject: String,
+    /// The text.
+    pub(crate) body: String,
+    /// For the connection, and for each answer.
+    pub(crate) timeout: Duration,
+    /// The date, as in the header.
+    pub(crate) date: String,
 }
 
 /// From the bfd role to a role that tracks sessions.
@@ -132,9 +202,45 @@ pub(crate) enum FromRole {
         state: String,
         /// Its effective priority.
         priority: u8,
+        /// Why, in the words of the log; may be empty.
+        cause: String,
+    },
+    /// A sync group has a new state; after those of its members.
+    GroupChanged {
+        /// Its name.
+        group: String,
+        /// `MASTER`, `BACKUP`, ...
+        state: String,
+        /// Why, in the words of the log; may be empty.
+        cause: String,
+    },
+    /// The effective priority of an instance has changed.
+    PriorityChanged {
+        /// Its name.
+        instance: String,
+        /// The state it is in.
+        state: String,
+        /// The new priority.
+        priority: u8,
+    },
+    /// An instance that is master has seen an advert of lower priority.
+    LowerPrioritySeen {
+        /// Its name.
+        instance: String,
+        /// Its effective priority.
+        priority: u8,
     },
     /// The answer to [`ToRole::Dump`]. With it: the text in sealed memory.
     DumpText(DumpKind),
+    /// Run this once; answered by [`ToRole::ScriptRan`].
+    RunScript {
+        /// To be named in the answer.
+        ticket: u64,
+        /// What.
+        script: Script,
+        /// How long it may take.
+        timeout: Duration,
+    },
     /// Everything is withdrawn; the process ends now.
     Finished,
 }
@@ -180,6 +286,18 @@ mod tests {
             ToRole::Dump(DumpKind::Json),
             ToRole::ClearStats,
             ToRole::Link { with: Kind::Bfd },
+            ToRole::ScriptResult {
+                script: "chk".to_owned(),
+                outcome: Outcome::Exited(2),
+            },
+            ToRole::ScriptResult {
+                script: "chk".to_owned(),
+                outcome: Outcome::TimedOut,
+            },
+            ToRole::ScriptRan {
+                ticket: 7,
+                outcome: Outcome::NotRun("no".to_owned()),
+            },
         ]
     }
 
@@ -196,8 +314,31 @@ mod tests {
                 instance: "VI_1".to_owned(),
                 state: "MASTER".to_owned(),
                 priority: 255,
+                cause: "Receive advertisement timeout".to_owned(),
+            },
+            FromRole::GroupChanged {
+                group: "G".to_owned(),
+                state: "FAULT".to_owned(),
+                cause: String::new(),
+            },
+            FromRole::PriorityChanged {
+                instance: "VI_1".to_owned(),
+                state: "MASTER".to_owned(),
+                priority: 1,
+            },
+            FromRole::LowerPrioritySeen {
+                instance: "VI_1".to_owned(),
+                priority: 1,
             },
             FromRole::DumpText(DumpKind::Json),
+            FromRole::RunScript {
+                ticket: 7,
+                script: Script {
+                    arguments: vec![b"/bin/\xff".to_vec()],
+                    ..Script::default()
+                },
+                timeout: Duration::from_secs(1),
+            },
             FromRole::Finished,
         ]
     }

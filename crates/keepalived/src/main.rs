@@ -7,7 +7,9 @@ mod cli;
 mod configuration;
 mod exit;
 mod ipc;
+mod launcher;
 mod log;
+mod mailer;
 mod role;
 mod sdnotify;
 mod supervisor;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
     ExitCode::from(match cli::parse(words) {
         Ok(Invocation::Daemon(options)) => supervisor::run(*options, argv0),
         Ok(Invocation::Role(kind)) => role::run(kind),
+        Ok(Invocation::Launcher) => launcher::run(),
+        Ok(Invocation::Mailer) => mailer::run(),
         Ok(Invocation::Version) => tell(io::stderr(), &version::text()),
         Ok(Invocation::Help) => tell(io::stderr(), &cli::usage(&argv0.to_string_lossy())),
         Ok(Invocation::Signum(number)) => tell(io::stdout(), &format!("{number}\n")),

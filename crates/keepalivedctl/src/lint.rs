@@ -1,6 +1,6 @@
 //! `keepalivedctl lint`: reads the files and shows what the rules found and what would happen.
 
-use conf::files::FsLoader;
+use conf::files::{Elsewhere, FsLoader};
 use conf::json::{Place, place};
 use conf::{Bundle, Class, Diagnostic, Facts};
 use lint::forecast::{Failure, Outcome, Router, Why, routers};
@@ -55,12 +55,12 @@ fn read(file: &str, id: Option<String>, remarks: &mut Vec<String>) -> Result<Rea
         config_id: id.unwrap_or_else(host),
         environment: std::env::vars().collect(),
         directory: std::env::current_dir().map_err(|error| format!("cannot tell the current folder: {error}"))?,
-        // The file may be that of another machine: nothing is said about interfaces.
+        // The file may be that of another machine: nothing is said about interfaces, programs and users.
         interfaces: None,
         checking: true,
         ..Facts::default()
     };
-    let bundle = conf::load(file, facts, &FsLoader);
+    let bundle = conf::load(file, facts, &Elsewhere(FsLoader));
     let compiled = conf::compile(&bundle);
     let unreadable = |d: &&Diagnostic| matches!(d.class, Class::FileNotFound | Class::MissingParameter);
     let stopped: Vec<String> = compiled

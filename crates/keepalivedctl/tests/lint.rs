@@ -8,7 +8,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-const INSTANCE: &str = "vrrp_script chk {
+const INSTANCE: &str = "global_defs {
+  enable_script_security
+  script_user root
+}
+vrrp_script chk {
   script \"/usr/bin/curl -f http://127.0.0.1/\"
   weight -20
 }
@@ -61,7 +65,7 @@ fn the_files_of_two_nodes_say_who_is_master_and_what_does_not_move() {
     let output = lint(&["a.conf", "b.conf", "-i", "a", "-i", "b"], place.path());
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("(a.conf: Line 18) script `chk` can never move"), "{said}");
+    assert!(said.contains("(a.conf: Line 22) script `chk` can never move"), "{said}");
     assert!(said.contains("master: a.conf"), "{said}");
     assert!(said.contains("STAYS, priority 130: still the highest"), "{said}");
     assert!(said.contains("moves to b.conf") && !said.contains("geheim"), "{said}");
@@ -80,7 +84,7 @@ fn programs_get_json() {
     let finding = &report["findings"][0];
     assert_eq!(
         (&finding["rule"], &finding["line"]),
-        (&"weight-cannot-move".into(), &18.into())
+        (&"weight-cannot-move".into(), &22.into())
     );
     let router = &report["routers"][0];
     assert_eq!((&router["vrid"], &router["master"]), (&51.into(), &"a.conf".into()));

@@ -5,12 +5,13 @@
     reason = "helpers of tests fail like tests"
 )]
 
+use conf::files::Elsewhere;
 use conf::{Facts, MapLoader};
 use lint::Node;
 use lint::forecast::{Failure, Outcome, Why, routers};
 
 fn node(name: &str, text: &str) -> Node {
-    let loader = MapLoader::default().with(name, text);
+    let loader = Elsewhere(MapLoader::default().with(name, text));
     let bundle = conf::load(name, Facts::default(), &loader);
     Node {
         name: name.to_owned(),

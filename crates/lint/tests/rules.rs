@@ -1,14 +1,14 @@
 //! Every rule with an example that it finds and one that it leaves alone, and upstream's samples.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use conf::files::FsLoader;
+use conf::files::{Elsewhere, FsLoader};
 use conf::{Facts, MapLoader};
 use lint::{Node, RULES};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 fn node(name: &str, text: &str) -> Node {
-    let loader = MapLoader::default().with(name, text);
+    let loader = Elsewhere(MapLoader::default().with(name, text));
     let bundle = conf::load(name, Facts::default(), &loader);
     Node {
         name: name.to_owned(),
@@ -329,7 +329,7 @@ fn upstreams_samples_give_no_false_alarm() {
         if !name.starts_with("keepalived.conf.") {
             continue;
         }
-        let bundle = conf::load(path.to_str().unwrap(), Facts::default(), &FsLoader);
+        let bundle = conf::load(path.to_str().unwrap(), Facts::default(), &Elsewhere(FsLoader));
         let node = Node {
             name: name.clone(),
             model: conf::compile(&bundle).model,

@@ -6,6 +6,7 @@
 
 pub mod census;
 pub mod error;
+pub mod fifo;
 pub mod interface;
 pub mod ipc;
 pub mod ipvs;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod process_files;
 pub mod reactor;
 pub mod sched;
+pub mod script;
 pub mod signal;
 pub mod socket;
 #[allow(unsafe_code)]

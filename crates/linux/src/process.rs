@@ -80,6 +80,23 @@ impl Executable {
         control: Channel,
         without: &[&str],
     ) -> Result<Pid, SysError> {
+        self.start(self.again(argv0, arguments, control, without))
+    }
+
+    /// The same in a process group of its own, for what is ended together with all it starts.
+    pub fn spawn_apart(
+        &self,
+        argv0: &OsStr,
+        arguments: &[&OsStr],
+        control: Channel,
+        without: &[&str],
+    ) -> Result<Pid, SysError> {
+        let mut command = self.again(argv0, arguments, control, without);
+        command.process_group(0);
+        self.start(command)
+    }
+
+    fn again(&self, argv0: &OsStr, arguments: &[&OsStr], control: Channel, without: &[&str]) -> Command {
         let mut command = Command::new(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
         command
             .arg0(argv0)
@@ -88,6 +105,10 @@ impl Executable {
         for name in without {
             command.env_remove(name);
         }
+        command
+    }
+
+    fn start(&self, mut command: Command) -> Result<Pid, SysError> {
         let child = command
             .spawn()
             .map_err(|source| SysError::new("start", "/proc/self/exe again", source))?;

@@ -82,6 +82,13 @@ pub enum Action {
         /// The priority it has now.
         priority: Priority,
     },
+    /// A master has seen an advert of lower priority: tell who wants to know.
+    LowerPrioritySeen {
+        /// Whose.
+        instance: Name,
+        /// Its effective priority.
+        priority: Priority,
+    },
     /// Something an operator or developer may want to read.
     Tell(Event),
     /// The set of sockets the instances need may have changed: compare with [`crate::engine::Engine::sockets`].

@@ -518,6 +518,7 @@ impl Election {
             self.advertise(now, out);
         }
         out.push(Effect::AnnounceAgain);
+        out.push(Effect::LowerPrioritySeen);
     }
 
     /// Rule 4 of 6.4: both sides say they own the addresses.

@@ -61,6 +61,9 @@ impl fmt::Display for Action {
                 state,
                 priority,
             } => write!(f, "notify {instance} {state}_PRIORITY {priority}"),
+            Action::LowerPrioritySeen { instance, priority } => {
+                write!(f, "lower-priority-seen {instance} priority={priority}")
+            }
             Action::Tell(event) => write!(f, "say {event}"),
             Action::SocketsChanged => f.write_str("sockets"),
         }

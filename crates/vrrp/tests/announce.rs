@@ -109,6 +109,7 @@ fn batch(action: &Action) -> Option<vrrp::input::BatchId> {
         | Action::Notify { .. }
         | Action::NotifyGroup { .. }
         | Action::NotifyPriority { .. }
+        | Action::LowerPrioritySeen { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }

@@ -795,6 +795,7 @@ fn batch(actions: &[Action]) -> Option<(BatchId, usize)> {
         | Action::Notify { .. }
         | Action::NotifyGroup { .. }
         | Action::NotifyPriority { .. }
+        | Action::LowerPrioritySeen { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }

@@ -418,6 +418,7 @@ fn note(bench: &Bench, told: &mut BTreeMap<String, String>) {
             Action::Notify { instance, state, .. } => told.insert(instance.to_string(), state.to_string()),
             Action::NotifyGroup { group, state } => told.insert(group.to_string(), state.to_string()),
             Action::NotifyPriority { .. }
+            | Action::LowerPrioritySeen { .. }
             | Action::SendAdvert(_)
             | Action::ChangeAddresses { .. }
             | Action::ChangeRoutes { .. }

@@ -140,6 +140,7 @@ impl World {
                 | Action::Notify { .. }
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
+                | Action::LowerPrioritySeen { .. }
                 | Action::Tell(_)
                 | Action::SocketsChanged => {}
             }
@@ -242,6 +243,7 @@ impl World {
             | Action::Announce(_)
             | Action::NotifyGroup { .. }
             | Action::NotifyPriority { .. }
+            | Action::LowerPrioritySeen { .. }
             | Action::Tell(_)
             | Action::SocketsChanged => None,
         };

@@ -437,6 +437,7 @@ fn list(effects: &[Effect]) -> String {
         Effect::Resign(times) => format!("resign x{times}"),
         Effect::Hold => "hold".to_string(),
         Effect::Release => "release".to_string(),
+        Effect::LowerPrioritySeen => "lower priority seen".to_string(),
         Effect::AnnounceAgain => "announce again".to_string(),
         Effect::AnnounceAnew => "announce anew".to_string(),
         Effect::AnnounceSource => "announce source".to_string(),

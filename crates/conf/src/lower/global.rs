@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use crate::diagnostic::Class;
-use crate::model::{DynamicInterfaces, Fifo, ReceiveBuffer, ReloadCheck, User};
+use crate::model::{DynamicInterfaces, ReceiveBuffer, ReloadCheck};
 use crate::tree::Statement;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -33,7 +33,6 @@ flags! {
     vrrp_no_swap |low| low.global.vrrp.no_swap = true;
     checker_no_swap |low| low.global.checker.no_swap = true;
     bfd_no_swap |low| low.global.bfd.no_swap = true;
-    enable_script_security |low| low.global.script_security = true;
     log_unknown_vrids |low| low.settings.log_unknown_vrids = true;
 }
 
@@ -424,15 +423,6 @@ pub(crate) fn umask(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     }
 }
 
-/// `script_user USER [[:]GROUP]`.
-pub(crate) fn script_user(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let Some(user) = owned(line, 1) else { return };
-    let group = line
-        .word(2)
-        .map(|group| group.strip_prefix(':').unwrap_or(group).to_owned());
-    low.global.script_user = Some(User { user, group });
-}
-
 fn startup(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Option<Duration> {
     let delay = low.seconds(line, 1, 1_000, u64::from(u32::MAX));
     if delay.is_none() {
@@ -540,56 +530,4 @@ pub(crate) fn include_check(low: &mut Lowering<'_>, line: Line<'_, '_>) {
             );
         }
     }
-}
-
-/// `startup_script COMMAND [USER [GROUP]]`.
-pub(crate) fn startup_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "startup_script");
-    low.global.startup_script = low.command(line);
-}
-
-/// `shutdown_script COMMAND [USER [GROUP]]`.
-pub(crate) fn shutdown_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "shutdown_script");
-    low.global.shutdown_script = low.command(line);
-}
-
-fn fifo_path(fifo: &mut Fifo, line: Line<'_, '_>) {
-    fifo.path = line.from(1).map(str::to_owned).collect();
-}
-
-pub(crate) fn fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Vec<String> {
-    let Ok(mut words) = crate::token::script_words(line.text.text) else {
-        let keyword = line.word(0).unwrap_or_default();
-        low.error(line, 1, "script", format!("Unbalanced quotes in {keyword}"));
-        return Vec::new();
-    };
-    if !words.is_empty() {
-        words.remove(0);
-    }
-    words
-}
-
-/// `notify_fifo PATH [USER [GROUP]]`.
-pub(crate) fn notify_fifo(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "notify_fifo");
-    fifo_path(&mut low.global.fifo, line);
-}
-
-/// `vrrp_notify_fifo PATH [USER [GROUP]]`.
-pub(crate) fn vrrp_notify_fifo(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "vrrp_notify_fifo");
-    fifo_path(&mut low.global.vrrp_fifo, line);
-}
-
-/// `notify_fifo_script COMMAND [USER [GROUP]]`.
-pub(crate) fn notify_fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "notify_fifo_script");
-    low.global.fifo.script = fifo_script(low, line);
-}
-
-/// `vrrp_notify_fifo_script COMMAND [USER [GROUP]]`.
-pub(crate) fn vrrp_notify_fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "vrrp_notify_fifo_script");
-    low.global.vrrp_fifo.script = fifo_script(low, line);
 }

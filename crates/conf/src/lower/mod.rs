@@ -8,6 +8,7 @@ pub mod address;
 pub mod bfd;
 pub(crate) mod check;
 pub mod command;
+pub mod files;
 pub mod filter;
 pub mod garp_group;
 pub mod global;
@@ -15,6 +16,7 @@ pub mod hmac;
 pub mod instance;
 pub mod lateness;
 pub(crate) mod lvs;
+pub mod notify;
 pub mod process;
 pub mod route;
 pub mod rule;
@@ -28,12 +30,13 @@ use crate::bundle::Facts;
 use crate::diagnostic::{Class, Stage};
 use crate::limits;
 use crate::model::Global;
+use crate::programs::Answers;
 use crate::source::Mark;
 use crate::tree::Statement;
 use base::IfName;
 use hmac::KeyFile;
 use instance::{InstanceDraft, Named};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use vrrp::config::{PacingGroup, Settings};
 use vrrp::draft::Defaults;
 
@@ -87,6 +90,13 @@ pub struct Lowering<'f> {
     pub(crate) groups: Vec<tracker::GroupBlock>,
     pub(crate) tracking: track::Tracking,
     pub(crate) bfd: bfd::Sessions,
+    /// What is known of programs and users.
+    pub(crate) answers: &'f Answers,
+    pub(crate) scripts: command::Scripts,
+    pub(crate) notify: BTreeMap<String, notify::NotifyDraft>,
+    pub(crate) notify_groups: BTreeMap<String, notify::NotifyDraft>,
+    /// Recipients in the block that is being read.
+    pub(crate) recipients: usize,
     pub(crate) has_vrrp: bool,
     pub(crate) has_checkers: bool,
     pub(crate) has_bfd: bool,
@@ -105,7 +115,7 @@ pub struct Lowering<'f> {
 
 impl<'f> Lowering<'f> {
     /// Nothing read yet.
-    pub(crate) fn new(facts: &'f Facts) -> Lowering<'f> {
+    pub(crate) fn new(facts: &'f Facts, answers: &'f Answers) -> Lowering<'f> {
         let settings = Settings::default();
         let defaults = Defaults::default();
         let names = |facts: &'f Facts| {
@@ -122,6 +132,11 @@ impl<'f> Lowering<'f> {
             statics: track_group::StaticDraft::default(),
             lvs: lvs::Reading::default(),
             bfd: bfd::Sessions::default(),
+            answers,
+            scripts: command::Scripts::default(),
+            notify: BTreeMap::new(),
+            notify_groups: BTreeMap::new(),
+            recipients: 0,
             has_vrrp: false,
             global: Global::default(),
             settings,

@@ -6,7 +6,7 @@
 use super::Lowering;
 use crate::diagnostic::Class;
 use crate::model::{
-    Command, InitFile, Linkbeat, LinkbeatMethod, ParameterMatch, TrackFile, TrackProcess, TrackScript, User,
+    Command, Identity, InitFile, Linkbeat, LinkbeatMethod, ParameterMatch, TrackFile, TrackProcess, TrackScript,
 };
 use crate::tree::Statement;
 use base::IfName;
@@ -64,8 +64,9 @@ pub(crate) struct ProcessDraft {
 
 #[derive(Debug, Default)]
 struct OpenScript {
-    command: Option<Command>,
-    user: Option<User>,
+    arguments: Option<Vec<Vec<u8>>>,
+    /// The identity it names; `Some(None)`: one that does not exist.
+    user: Option<Option<Identity>>,
     interval: Option<Duration>,
     timeout: Option<Duration>,
     weight: Weight,
@@ -161,7 +162,6 @@ fn name(line: Line<'_, '_>) -> String {
 
 /// `vrrp_script NAME {`.
 pub(crate) fn open_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "vrrp_script");
     low.tracking.script = Some((name(line), OpenScript::default()));
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn close_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let Some((name, open)) = low.tracking.script.take() else {
         return;
     };
-    let Some(command) = open.command else {
+    let Some(arguments) = open.arguments else {
         let text = format!("No script set for vrrp_script {name} - removing");
         return low.error(line, 0, "track-script", text);
     };
@@ -178,12 +178,16 @@ pub(crate) fn close_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         let text = format!("vrrp_script {name} is defined twice - the first one counts");
         return low.logged(line, 0, "track-script", text);
     }
+    let Some(identity) = script_identity(low, line, open.user, &name) else {
+        return;
+    };
     let interval = open.interval.unwrap_or(DEFAULT_INTERVAL);
     let draft = ScriptDraft {
         run: TrackScript {
             command: Command {
-                user: open.user,
-                ..command
+                arguments,
+                file: None,
+                identity,
             },
             interval,
             timeout: open.timeout.filter(|timeout| !timeout.is_zero()).unwrap_or(interval),
@@ -199,8 +203,29 @@ pub(crate) fn close_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `script COMMAND`; words after the command are ignored.
 pub(crate) fn script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    if let Some(command) = low.command(line) {
-        low.script(|script| script.command = Some(command));
+    if let Some(arguments) = low.program(line) {
+        low.script(|script| script.arguments = Some(arguments));
+    }
+}
+
+/// Who a script runs as; said if there is nobody, and then it is no script.
+fn script_identity(
+    low: &mut Lowering<'_>,
+    line: Line<'_, '_>,
+    named: Option<Option<Identity>>,
+    name: &str,
+) -> Option<Identity> {
+    match named {
+        // It was said at its line that there is no such user.
+        Some(named) => named,
+        None => {
+            let usual = low.default_identity();
+            if usual.is_none() {
+                let text = format!("Unable to set default user for vrrp script {name} - removing");
+                low.error(line, 0, "track-script", text);
+            }
+            usual
+        }
     }
 }
 
@@ -265,10 +290,19 @@ pub(crate) fn fall(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `user USER [GROUP]` of a script.
 pub(crate) fn script_user(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let user = User {
-        user: name(line),
-        group: line.word(2).map(str::to_owned),
-    };
+    let user = low.identity(line, 1, &name(line), line.word(2), "script");
+    if user.is_none() {
+        let open = low
+            .tracking
+            .script
+            .as_ref()
+            .and_then(|(_, open)| open.arguments.as_ref()?.first());
+        let program = open
+            .map(|program| String::from_utf8_lossy(program).into_owned())
+            .unwrap_or_default();
+        let text = format!("Unable to set uid/gid for script '{program}'");
+        low.error(line, 1, "track-script", text);
+    }
     low.script(|script| script.user = Some(user));
 }
 

@@ -103,7 +103,6 @@ pub(crate) fn tracking_weight(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `smtp_alert [BOOL]` of a sync group.
 pub(crate) fn group_smtp_alert(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "smtp_alert");
     match low.flag(line) {
         Some(value) => {
             if let Some(group) = low.in_group(line, "smtp_alert") {
@@ -329,7 +328,6 @@ pub(crate) fn open_interfaces(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `track_script {`.
 pub(crate) fn open_scripts(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "track_script");
     low.open_trackers(line, "track_script");
 }
 

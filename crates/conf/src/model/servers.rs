@@ -1,6 +1,6 @@
 //! Virtual servers with all that belongs to them: the kernel's part, the checks, the commands.
 
-use super::{Command, Fifo, ReceiveBuffer};
+use super::{Command, ReceiveBuffer};
 use check::Check;
 use check::config::{ClientTls, CommandName};
 use lvs::config::{Endpoint, Group, GroupName, Key, Service, Settings};
@@ -20,8 +20,6 @@ pub struct Servers {
     pub commands: BTreeMap<CommandName, Arc<Command>>,
     /// `SSL`.
     pub tls: ClientTls,
-    /// `lvs_notify_fifo` and `lvs_notify_fifo_script`, as written.
-    pub fifo: Fifo,
     /// `lvs_netlink_cmd_rcv_bufs`.
     pub netlink_command_buffer: Option<ReceiveBuffer>,
     /// `lvs_netlink_monitor_rcv_bufs`.
@@ -40,12 +38,12 @@ pub struct VirtualServer {
     /// `quorum_down`.
     pub quorum_down: Option<Arc<Command>>,
     /// The commands of each real server that has any.
-    pub notify: BTreeMap<Endpoint, Notify>,
+    pub notify: BTreeMap<Endpoint, ServerNotify>,
 }
 
 /// Commands of a real server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Notify {
+pub struct ServerNotify {
     /// `notify_up`.
     pub up: Option<Arc<Command>>,
     /// `notify_down`.

@@ -11,7 +11,7 @@ use crate::model::Tracking;
 use crate::source::Mark;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use vrrp::config::{Config, Group, Name, Objects, Script, Tracked};
+use vrrp::config::{Config, Group, Name, Objects, Script, Tracked, Tracker};
 use vrrp::draft::{About, Finding, Remark, Weight, join as join_all};
 
 /// What came of it.
@@ -156,5 +156,23 @@ fn tracking(low: &mut Lowering<'_>, used: &BTreeSet<Tracked>) -> Tracking {
             .map(|(name, draft)| (name, draft.which))
             .collect(),
         linkbeat: drafts.linkbeat,
+    }
+}
+
+/// Takes away the scripts that cannot run, and all tracking of them: waiting for their results would never end.
+pub(super) fn drop_scripts(low: &mut Lowering<'_>, configs: &mut BTreeMap<Name, Config>) {
+    let disabled = low.judge_track_scripts();
+    if disabled.is_empty() {
+        return;
+    }
+    let gone = |tracker: &Tracker| match &tracker.object {
+        Tracked::Script(name) => disabled.contains(name.as_str()),
+        Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) | Tracked::Bfd(_) => false,
+    };
+    for config in configs.values_mut() {
+        config.trackers.retain(|tracker| !gone(tracker));
+    }
+    for group in low.groups.iter_mut().chain(low.group.as_mut()) {
+        group.draft.trackers.retain(|tracker| !gone(tracker));
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Invocation {
     Daemon(Box<Options>),
     /// Be one of its roles; only the daemon itself asks for that.
     Role(Kind),
+    /// Become a script; only the daemon itself asks for that.
+    Launcher,
+    /// Send one mail; only the daemon itself asks for that.
+    Mailer,
     /// Say the version.
     Version,
     /// Say the usage.

@@ -368,6 +368,12 @@ pub(crate) const TABLE: &[Spec] = &[
     }),
     hidden(with(None, "role", "KIND", &[], |_, v| {
         let word = lossy(v);
+        if word == crate::launcher::WORD {
+            return Ok(Step::Done(Invocation::Launcher));
+        }
+        if word == crate::mailer::WORD {
+            return Ok(Step::Done(Invocation::Mailer));
+        }
         let kind = Kind::from_word(&word).ok_or(CliError::Internal(word))?;
         Ok(Step::Done(Invocation::Role(kind)))
     })),

@@ -11,6 +11,9 @@ const CONSOLE: &[BorrowedFormatItem<'_>] =
 const FILE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short] [month repr:short] [day] [hour]:[minute]:[second].[subsecond digits:9] [year]"
 );
+const MAIL: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
+);
 const SYSLOG: &[BorrowedFormatItem<'_>] =
     format_description!("[month repr:short] [day padding:space] [hour]:[minute]:[second]");
 
@@ -57,6 +60,11 @@ impl Date {
         self.with(SYSLOG)
     }
 
+    /// `Sun, 22 Nov 2026 12:40:02 +0100`, in mail (RFC 5322 section 3.3).
+    pub(crate) fn mail(self) -> String {
+        self.with(MAIL)
+    }
+
     fn with(self, format: &[BorrowedFormatItem<'_>]) -> String {
         // The formats are made of parts that every date has.
         self.0.format(format).unwrap_or_default()
@@ -73,5 +81,6 @@ mod tests {
         assert_eq!(date.console(), "Tue Nov  3 02:20:05 2026");
         assert_eq!(date.file(), "Tue Nov 03 02:20:05.007000000 2026");
         assert_eq!(date.syslog(), "Nov  3 02:20:05");
+        assert_eq!(date.mail(), "Tue, 03 Nov 2026 02:20:05 +0000");
     }
 }

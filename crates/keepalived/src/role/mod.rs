@@ -11,7 +11,7 @@ mod vrrp;
 
 use crate::configuration::{Compiled, Model, compile};
 use crate::exit;
-use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, ToRole};
+use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, Outcome, ToRole};
 use crate::log::outbox::Outbox;
 use crate::log::{Level, Line, Reporter};
 use ::vrrp::config::AddressKey;
@@ -105,6 +105,21 @@ pub(crate) enum Order {
         /// Our end.
         channel: Channel,
     },
+    /// A run of a track script has ended.
+    ScriptResult {
+        /// The name of the `vrrp_script` block.
+        script: String,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A script this role asked for has ended ([`FromRole::RunScript`]).
+    #[allow(dead_code, reason = "no role asks for scripts yet")]
+    ScriptRan {
+        /// The ticket of the request.
+        ticket: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
 }
 
 /// Everything a role gets, and its way to talk to the supervisor.
@@ -125,6 +140,8 @@ pub(crate) struct Context {
     buffer: Vec<u8>,
     kind: Kind,
     scheduling: Scheduling,
+    /// How far lateness may raise the priority, and what it has made of it.
+    haste: setup::Haste,
     stopping: bool,
     /// The lock of the pid file: held, never used.
     _lock: Option<OwnedFd>,
@@ -153,6 +170,25 @@ impl Context {
     pub(crate) fn send(&mut self, message: &FromRole) {
         if let Err(error) = self.outbox.borrow_mut().send(message, None) {
             self.reporter.error(error);
+        }
+    }
+
+    /// A timer of the role was answered so late. If the operator allows it, the role gets a higher priority for it.
+    pub(crate) fn late(&mut self, by: Duration) {
+        if let Some(priority) = self.haste.next(by, self.scheduling.realtime) {
+            self.scheduling.realtime = Some(priority);
+            match sched::resume(&self.scheduling) {
+                None => self.reporter.info(format_args!(
+                    "A timer was {} ms late: real-time priority is now {priority}",
+                    by.as_millis()
+                )),
+                Some(error) => {
+                    // Not allowed now and not later.
+                    self.haste = setup::Haste::default();
+                    self.scheduling.realtime = None;
+                    self.reporter.error(error);
+                }
+            }
         }
     }
 
@@ -200,6 +236,7 @@ impl Context {
                 let sealed = first_sealed(descriptors)?;
                 let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
                 self.scheduling = setup::change(self.kind, &model, &self.scheduling, &self.reporter);
+                self.haste = setup::Haste::new(&model);
                 Next::Order(Order::Reload {
                     generation,
                     model: Box::new(model),
@@ -212,6 +249,8 @@ impl Context {
                 let channel = descriptors.into_iter().next().map(Channel::from_fd);
                 channel.map_or(Next::Ignored, |channel| Next::Order(Order::Link { with, channel }))
             }
+            ToRole::ScriptResult { script, outcome } => Next::Order(Order::ScriptResult { script, outcome }),
+            ToRole::ScriptRan { ticket, outcome } => Next::Order(Order::ScriptRan { ticket, outcome }),
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })
@@ -312,6 +351,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
     // The supervisor has compiled the same bytes and has logged what there is to say about them.
     let Compiled { model, .. } = compile(&briefing.bundle);
     let scheduling = setup::apply(kind, &model, &briefing.options, &reporter);
+    let haste = setup::Haste::new(&model);
     Ok(Context {
         model,
         generation: briefing.generation,
@@ -324,6 +364,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         buffer,
         kind,
         scheduling,
+        haste,
         stopping: false,
         _lock: lock,
     })

@@ -41,8 +41,9 @@ pub(super) fn run(source: &Source, target: Option<&Path>, netns: Option<&str>, f
         ReportFormat::Automatic if terminal => pictures(&bundle, &compiled, &errors, true),
         ReportFormat::Text => pictures(&bundle, &compiled, &errors, terminal),
         ReportFormat::Automatic | ReportFormat::Plain => {
-            let said = compiled.diagnostics.iter().map(ToString::to_string);
-            lines(errors.into_iter().chain(said))
+            // Upstream says those to its log only.
+            let said = compiled.diagnostics.iter().filter(|d| d.code != conf::DETAIL);
+            lines(errors.into_iter().chain(said.map(ToString::to_string)))
         }
     };
     match write(&text, target, format == ReportFormat::Json) {

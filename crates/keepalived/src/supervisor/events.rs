@@ -1,6 +1,9 @@
 //! What signals, messages of roles, deaths and times mean for the supervisor.
 
 use super::child::{Running, State};
+use super::scripts::Purpose;
+use super::scripts::queue::Subject;
+use super::scripts::tell::Change;
 use super::{Phase, Supervisor, record};
 use crate::configuration::process_settings;
 use crate::exit;
@@ -91,12 +94,48 @@ impl Supervisor {
                 instance,
                 state,
                 priority,
+                cause,
             } => {
-                self.instances.insert(instance, (state, priority));
+                self.instances.insert(instance.clone(), (state.clone(), priority));
+                self.tell_change(Change {
+                    subject: Subject::Instance(instance),
+                    state,
+                    priority,
+                    cause,
+                });
+                None
+            }
+            FromRole::GroupChanged { group, state, cause } => {
+                self.tell_change(Change {
+                    subject: Subject::Group(group),
+                    state,
+                    priority: 0,
+                    cause,
+                });
+                None
+            }
+            FromRole::PriorityChanged {
+                instance,
+                state,
+                priority,
+            } => {
+                self.tell_priority(instance, &state, priority);
+                None
+            }
+            FromRole::LowerPrioritySeen { instance, priority } => {
+                self.tell_lower_priority(instance, priority);
                 None
             }
             FromRole::DumpText(dump) => {
                 self.write_dump(kind, dump, descriptors);
+                None
+            }
+            FromRole::RunScript {
+                ticket,
+                script,
+                timeout,
+            } => {
+                self.run_script(now, Purpose::Asked(kind, ticket), &script, Some(timeout));
                 None
             }
             FromRole::Beat | FromRole::Finished => None,
@@ -137,11 +176,18 @@ impl Supervisor {
             .children
             .iter()
             .any(|child| child.kind != Kind::Bfd && matches!(child.state, State::Waiting { .. }));
+        if self.preparing {
+            return;
+        }
         let done = match self.phase {
             Phase::Starting if !waiting => "Startup complete",
             Phase::Reloading { .. } => "Reload complete",
             Phase::Starting | Phase::Running | Phase::Stopping => return,
         };
+        if matches!(self.phase, Phase::Reloading { .. }) {
+            self.remove_reload_file();
+            self.write_states_after_reload();
+        }
         self.phase = Phase::Running;
         self.reporter.info(done);
         self.tell_systemd(sdnotify::State::Ready);
@@ -205,6 +251,9 @@ impl Supervisor {
     }
 
     fn on_death(&mut self, pid: Pid, ended: Ended) {
+        if self.on_script_death(process::monotonic(), pid, ended) {
+            return;
+        }
         let dead = self
             .children
             .iter()
@@ -317,6 +366,7 @@ impl Supervisor {
     /// Sees to everything that is due.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.kill_late(now);
+        self.scripts_on_time(now);
         match self.phase {
             Phase::Stopping => return,
             Phase::Reloading { since } if now >= since.after(super::reload::LIMIT) => self.give_up_reload(),

@@ -12,6 +12,7 @@ mod paths;
 mod record;
 mod reload;
 mod restart;
+mod scripts;
 mod startup;
 mod stop;
 
@@ -68,6 +69,28 @@ struct Supervisor {
     addresses_left: bool,
     /// What instances said of themselves, for the dump of the supervisor.
     instances: BTreeMap<String, (String, u8)>,
+    /// Scripts that run.
+    runner: scripts::Runner,
+    /// Notification scripts that wait.
+    queues: scripts::queue::Queues,
+    /// FIFOs in use.
+    fifos: scripts::fifo::Fifos,
+    /// Mail that waits.
+    mails: scripts::mail::Mails,
+    /// The state of each subject that everybody was told of last.
+    told: BTreeMap<scripts::queue::Subject, String>,
+    /// What is to be told of subjects that the last reload removed.
+    removed: BTreeMap<scripts::queue::Subject, conf::model::Notify>,
+    /// Counts notifications, for scripts that want to know their order.
+    changes: u64,
+    /// How far the end has come, once no role is left.
+    ending: stop::Ending,
+    /// The file that says that a configuration is being read.
+    reload_file: Option<PathBuf>,
+    /// The startup script runs; no role is started before its end.
+    preparing: bool,
+    /// When track scripts run.
+    tracks: scripts::track::Schedule,
     phase: Phase,
     /// A reload was asked for in the middle of another.
     reload_again: bool,
@@ -114,7 +137,7 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
     let begun = startup::begin(options, argv0, source, writer, reporter.clone(), &mut surroundings);
     let code = match begun {
         Ok(mut supervisor) => {
-            supervisor.start_roles();
+            supervisor.begin();
             supervisor.run()
         }
         Err(startup::Ending::Launched(code)) => return code,
@@ -134,7 +157,10 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
 impl Supervisor {
     fn run(&mut self) -> u8 {
         loop {
-            if matches!(self.phase, Phase::Stopping) && self.children.iter().all(|c| c.running().is_none()) {
+            if matches!(self.phase, Phase::Stopping)
+                && self.children.iter().all(|c| c.running().is_none())
+                && self.end_scripts(process::monotonic())
+            {
                 self.clean_up();
                 return self.exit_code;
             }
@@ -173,7 +199,42 @@ impl Supervisor {
             State::Running(ref running) => running.stopping,
             State::Idle => None,
         });
-        waiting.chain(phase).chain(self.next_watchdog).min()
+        waiting
+            .chain(phase)
+            .chain(self.next_watchdog)
+            .chain(self.next_script())
+            .chain(self.ending.deadline())
+            .min()
+    }
+
+    /// Opens FIFOs and runs the startup script; the roles follow it.
+    fn begin(&mut self) {
+        let now = process::monotonic();
+        self.fifos_follow(now);
+        let global = &self.model.global;
+        let Some(command) = global.startup_script.clone() else {
+            return self.start_roles();
+        };
+        let name = String::from_utf8_lossy(command.arguments.first().map_or(&b""[..], Vec::as_slice)).into_owned();
+        self.reporter.info(format_args!("Running startup script {name}"));
+        let (script, limit) = (
+            scripts::script(&command, global.supplementary_groups),
+            global.startup_timeout,
+        );
+        self.preparing = true;
+        self.run_script(now, scripts::Purpose::Startup, &script, Some(limit));
+    }
+
+    /// The startup script has ended, well or not.
+    fn after_startup_script(&mut self) {
+        self.preparing = false;
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        self.start_roles();
+        if std::mem::take(&mut self.reload_again) {
+            self.request_reload();
+        }
     }
 
     /// Starts every role that has something to do.
@@ -232,6 +293,7 @@ impl Supervisor {
         };
         match started {
             Ok(pid) => {
+                self.scripts_for_new_role(now, kind);
                 self.reporter
                     .info(format_args!("Starting {} child process, pid={pid}", kind.title()));
                 self.join(kind);

@@ -92,7 +92,12 @@ impl PidPaths {
 /// Where a dump goes; `of` is `None` for the supervisor's own.
 pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, temporary: &Path) -> PathBuf {
     let base = match kind {
-        DumpKind::Data => temporary.join("keepalived.data"),
+        // Absolute names stay what they are.
+        DumpKind::Data => match settings.state_dump.as_deref() {
+            Some(folder) if folder.ends_with('/') => temporary.join(folder).join("keepalived.data"),
+            Some(name) => temporary.join(name),
+            None => temporary.join("keepalived.data"),
+        },
         DumpKind::Stats => temporary.join("keepalived.stats"),
         DumpKind::Json => temporary.join("keepalived.json"),
     };
@@ -169,6 +174,10 @@ mod tests {
         assert_eq!(paths.parent, Path::new("/work/k.pid"));
     }
 
+    fn plain_again() -> Settings {
+        named(None, None)
+    }
+
     #[test]
     fn dumps_are_named_after_process_and_instance() {
         let dump = |kind, of, s: &Settings| dump(kind, of, s, Path::new("/t")).display().to_string();
@@ -180,6 +189,22 @@ mod tests {
             data_use_instance: true,
             ..plain
         };
+        let elsewhere = |place: &str| Settings {
+            state_dump: Some(place.to_owned()),
+            ..plain_again()
+        };
+        assert_eq!(
+            dump(DumpKind::Data, None, &elsewhere("/var/k/")),
+            "/var/k/keepalived_parent.data"
+        );
+        assert_eq!(
+            dump(DumpKind::Data, None, &elsewhere("/var/k/my.txt")),
+            "/var/k/my_parent.txt"
+        );
+        assert_eq!(
+            dump(DumpKind::Data, Some(Kind::Vrrp), &elsewhere("my.txt")),
+            "/t/my.txt"
+        );
         assert_eq!(
             dump(DumpKind::Stats, Some(Kind::Vrrp), &with),
             "/t/keepalived.ns_i.stats"

@@ -7,9 +7,12 @@ use crate::ipc::{self, ToRole};
 use crate::log::Level;
 use crate::role::Kind;
 use crate::sdnotify;
+use conf::model::ReloadFile;
 use linux::SysError;
 use linux::memfd::Sealed;
 use linux::process;
+use linux::process_files;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long roles may take to say that they run a new configuration. After that the daemon goes on and takes the
@@ -26,7 +29,7 @@ impl Supervisor {
                 .iter()
                 .filter_map(|child| child.running())
                 .any(|running| running.generation != Some(current));
-        if starting || matches!(self.phase, Phase::Reloading { .. }) {
+        if self.preparing || starting || matches!(self.phase, Phase::Reloading { .. }) {
             self.reload_again = true;
         } else {
             self.reload();
@@ -42,6 +45,7 @@ impl Supervisor {
             self.tell_systemd(sdnotify::State::Reloading(now));
         }
         self.reporter.info("Reloading ...");
+        self.make_reload_file();
         let (bundle, error) = configuration::load(&self.source);
         error.into_iter().for_each(|error| self.reporter.error(error));
         let Compiled { model, diagnostics } = configuration::compile(&bundle);
@@ -62,6 +66,7 @@ impl Supervisor {
         if let Some(reason) = refusal {
             self.reporter
                 .error(format_args!("{reason}; keeping the running configuration"));
+            self.remove_reload_file();
             if was_ready {
                 self.tell_systemd(sdnotify::State::Ready);
             }
@@ -74,9 +79,13 @@ impl Supervisor {
         if self.settings.process_name != settings.process_name {
             self.report(process::set_name(startup::process_name(&settings)));
         }
-        (self.bundle, self.model, self.settings) = (bundle, model, settings);
+        let old = std::mem::replace(&mut self.model, model);
+        self.remember_removed(&old);
+        (self.bundle, self.settings) = (bundle, settings);
         self.generation += 1;
         self.phase = Phase::Reloading { since: now };
+        self.scripts_follow(now);
+        self.fifos_follow(now);
         if self.wants(Kind::Vrrp) {
             self.report(self.record.write(&self.leftovers));
         }
@@ -116,10 +125,34 @@ impl Supervisor {
         }
     }
 
+    /// The file that exists while a configuration is read (`reload_file`); of the running configuration.
+    fn reload_file(&self) -> Option<PathBuf> {
+        Some(match self.model.global.reload_file.as_ref()? {
+            ReloadFile::BesidePidFile => self.paths.parent.with_extension("reload"),
+            ReloadFile::At(path) => PathBuf::from(path),
+        })
+    }
+
+    fn make_reload_file(&mut self) {
+        self.reload_file = self.reload_file();
+        if let Some(path) = &self.reload_file {
+            self.report(process_files::replace(path, 0o644, "new", b""));
+        }
+    }
+
+    /// The configuration is read, or refused.
+    pub(super) fn remove_reload_file(&mut self) {
+        let Some(path) = self.reload_file.take() else { return };
+        if let Err(error) = std::fs::remove_file(&path) {
+            self.reporter.error(SysError::new("remove", path.display(), error));
+        }
+    }
+
     /// Goes on although a role has not said that it runs the new configuration.
     pub(super) fn give_up_reload(&mut self) {
         let text = format!("Reload not acknowledged within {} seconds", LIMIT.as_secs());
         self.reporter.say(Level::Alert, text);
+        self.remove_reload_file();
         self.phase = Phase::Running;
         self.tell_systemd(sdnotify::State::Ready);
         if std::mem::take(&mut self.reload_again) {

@@ -182,17 +182,8 @@ pub(super) fn begin(
     let executable = Executable::own().map_err(code(exit::FATAL))?;
     let notifier = notifier(&reporter);
     let (bundle, model, settings) = configure(&options, &source, &reporter)?;
-    if let (None, Some(mask)) = (options.umask, settings.umask) {
-        process::set_umask(mask);
-    }
-    if let Some(name) = &settings.namespace {
-        surroundings.bound = isolate(name).map_err(code(exit::OK))?;
-    }
-    writer
-        .borrow_mut()
-        .set_names(settings.namespace.as_deref(), settings.instance.as_deref());
-    let paths = PidPaths::choose(&options, &settings, &source.directory);
-    surroundings.folder = make_folder(&paths).map_err(code(exit::FATAL))?;
+    let paths =
+        take_place(&options, &source, &settings, &writer, surroundings).map_err(|(exit, error)| code(exit)(error))?;
     let pid_file = claim_parent(&paths, &reporter)?;
     let children = claim_roles(&options, &model, &paths, &reporter)?;
     let launcher = if options.foreground {
@@ -223,6 +214,17 @@ pub(super) fn begin(
         leftovers: record::Lines::new(),
         addresses_left: false,
         instances: BTreeMap::new(),
+        runner: super::scripts::Runner::default(),
+        tracks: super::scripts::track::Schedule::default(),
+        queues: super::scripts::queue::Queues::default(),
+        fifos: super::scripts::fifo::Fifos::default(),
+        mails: super::scripts::mail::Mails::default(),
+        told: BTreeMap::new(),
+        removed: BTreeMap::new(),
+        changes: 0,
+        ending: super::stop::Ending::default(),
+        preparing: false,
+        reload_file: None,
         phase: Phase::Starting,
         reload_again: false,
         exit_code: exit::OK,
@@ -233,11 +235,35 @@ pub(super) fn begin(
         .pid_file
         .write(&format!("{}\n", process::Pid::own()))
         .map_err(code(exit::FATAL))?;
+    supervisor.scripts_follow(process::monotonic());
     supervisor.read_record();
     if let Some(launcher) = launcher {
         launcher.release(exit::OK);
     }
     Ok(supervisor)
+}
+
+/// The place of the daemon: its mask and namespace, its names in the log, and the folder of its pid files. An error comes
+/// with the exit code it means.
+fn take_place(
+    options: &Options,
+    source: &Source,
+    settings: &Settings,
+    writer: &RefCell<Writer>,
+    surroundings: &mut Surroundings,
+) -> Result<PidPaths, (u8, SysError)> {
+    if let (None, Some(mask)) = (options.umask, settings.umask) {
+        process::set_umask(mask);
+    }
+    if let Some(name) = &settings.namespace {
+        surroundings.bound = isolate(name).map_err(|error| (exit::OK, error))?;
+    }
+    writer
+        .borrow_mut()
+        .set_names(settings.namespace.as_deref(), settings.instance.as_deref());
+    let paths = PidPaths::choose(options, settings, &source.directory);
+    surroundings.folder = make_folder(&paths).map_err(|error| (exit::FATAL, error))?;
+    Ok(paths)
 }
 
 fn notifier(reporter: &Reporter) -> Notifier {

@@ -1,11 +1,42 @@
 //! The end: roles withdraw, those that do not are killed, and the files of the daemon go.
 
 use super::child::{Child, State};
+use super::scripts::{Purpose, script};
 use super::{Phase, Supervisor};
 use crate::log::Level;
 use crate::sdnotify;
 use base::Instant;
 use linux::process;
+use std::time::Duration;
+
+/// How long the end of the last notifications is waited for.
+const LAST_NOTIFICATIONS: Duration = Duration::from_secs(1);
+/// How long a reader of a FIFO may take to end by itself when the FIFO is closed.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How far the end of the daemon has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Roles run, or the daemon does not end.
+    #[default]
+    Not,
+    /// The last notifications run, until then.
+    Notifying(Instant),
+    /// The shutdown script runs.
+    ShuttingDown,
+    /// Readers of FIFOs see the last lines, until then.
+    Reading(Instant),
+}
+
+impl Ending {
+    /// When the next step is due even if nothing happens.
+    pub(super) fn deadline(self) -> Option<Instant> {
+        match self {
+            Ending::Not | Ending::ShuttingDown => None,
+            Ending::Notifying(until) | Ending::Reading(until) => Some(until),
+        }
+    }
+}
 
 impl Supervisor {
     /// Tells every role to withdraw; the daemon ends with this code when they are gone.
@@ -16,6 +47,7 @@ impl Supervisor {
         self.exit_code = code;
         let until = process::monotonic().after(self.settings.child_wait);
         self.phase = Phase::Stopping;
+        self.end_role_scripts(process::monotonic());
         // systemd has its own patience with an end; nothing wakes us for it.
         self.next_watchdog = None;
         self.reporter.info("Stopping");
@@ -51,6 +83,43 @@ impl Supervisor {
             // Nothing survives SIGKILL for long; until the news of its death comes there is nothing to wake up for.
             running.stopping = Some(Instant::FAR_FUTURE);
         }
+    }
+
+    /// No role is left: lets the last notifications run, then the shutdown script, then lets readers of FIFOs see the last
+    /// lines; each for a limited time. True when all is done.
+    pub(super) fn end_scripts(&mut self, now: Instant) -> bool {
+        loop {
+            self.ending = match self.ending {
+                Ending::Not => Ending::Notifying(now.after(LAST_NOTIFICATIONS)),
+                Ending::Notifying(until) if self.queues.is_empty() || now >= until => {
+                    // What still waits is started all the same: not in order any more, but not lost.
+                    for (subject, call) in self.queues.drain() {
+                        self.run_script(now, Purpose::Notify(subject, call.number), &call.script, None);
+                    }
+                    self.run_shutdown_script(now);
+                    Ending::ShuttingDown
+                }
+                Ending::ShuttingDown if !self.runner.has(|purpose| *purpose == Purpose::Shutdown) => {
+                    self.close_fifos();
+                    Ending::Reading(now.after(LAST_LINES))
+                }
+                Ending::Reading(until) if now >= until || !self.runner.has(|p| matches!(p, Purpose::Reader(_))) => {
+                    return true;
+                }
+                Ending::Notifying(_) | Ending::ShuttingDown | Ending::Reading(_) => return false,
+            };
+        }
+    }
+
+    fn run_shutdown_script(&mut self, now: Instant) {
+        let global = &self.model.global;
+        let Some(command) = global.shutdown_script.clone() else {
+            return;
+        };
+        let (script, limit) = (script(&command, global.supplementary_groups), global.shutdown_timeout);
+        let name = String::from_utf8_lossy(command.arguments.first().map_or(&b""[..], Vec::as_slice)).into_owned();
+        self.reporter.info(format_args!("Running shutdown script {name}"));
+        self.run_script(now, Purpose::Shutdown, &script, Some(limit));
     }
 
     /// Removes what only a running daemon has.

@@ -23,6 +23,24 @@ pub(crate) fn fork() -> io::Result<Option<i32>> {
     }
 }
 
+/// Marks every descriptor from `first` on to be closed by the next `exec`.
+pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: integers only; the call changes flags of descriptors and closes none.
+    let failed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if failed != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Takes every signal as a new process would; those that cannot be changed are left.
+pub(crate) fn default_dispositions() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: the default disposition runs no code of ours. Refused for SIGKILL, SIGSTOP and the C library's own.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
 /// Ends this process without running anything that was registered for its end.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: always allowed.

@@ -152,6 +152,8 @@ pub enum Effect {
     AnnounceAgain,
     /// Announce the addresses as after becoming master: others may have had them meanwhile.
     AnnounceAnew,
+    /// An advert of lower priority was seen: who wants to know is told.
+    LowerPrioritySeen,
     /// Announce the own source address once.
     AnnounceSource,
     /// Messages told once may be told again.

@@ -91,6 +91,7 @@ impl Engine {
                     }
                 }
                 Effect::AnnounceAnew => self.announce_anew(now, slot),
+                Effect::LowerPrioritySeen => self.lower_priority_seen(slot, out),
                 Effect::AnnounceSource => self.announce_source(slot),
                 Effect::ForgetTold => {
                     if let Some(instance) = self.instances.get_mut(slot) {
@@ -234,6 +235,15 @@ impl Engine {
         let announcing = instance.config.announcing;
         self.announcer.plan_second(now, slot, &announcing);
         self.announce_all(slot, announcing.repeat);
+    }
+
+    fn lower_priority_seen(&self, slot: Slot, out: &mut Vec<Action>) {
+        if let Some(instance) = self.instances.get(slot) {
+            out.push(Action::LowerPrioritySeen {
+                instance: instance.config.name.clone(),
+                priority: instance.election.effective(),
+            });
+        }
     }
 
     /// Peers of a unicast instance that comes out of FAULT refresh what they know of our own address.

@@ -177,6 +177,7 @@ impl Engine {
             Effect::Advertise
             | Effect::Resign(_)
             | Effect::Hold
+            | Effect::LowerPrioritySeen
             | Effect::AnnounceAgain
             | Effect::AnnounceAnew
             | Effect::AnnounceSource

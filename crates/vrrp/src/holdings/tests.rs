@@ -326,6 +326,7 @@ impl Bench {
                 | Action::Notify { .. }
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
+                | Action::LowerPrioritySeen { .. }
                 | Action::Tell(_)
                 | Action::ChangeFilter { .. }
                 | Action::SocketsChanged => panic!("{action:?}"),

@@ -545,6 +545,7 @@ impl Sim {
                 Action::Notify { .. }
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
+                | Action::LowerPrioritySeen { .. }
                 | Action::Tell(_)
                 | Action::PromoteSecondaries { .. } => {}
             }

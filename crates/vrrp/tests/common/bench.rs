@@ -121,6 +121,7 @@ pub(crate) fn adverts(actions: &[Action]) -> Vec<Advert> {
         | Action::Notify { .. }
         | Action::NotifyGroup { .. }
         | Action::NotifyPriority { .. }
+        | Action::LowerPrioritySeen { .. }
         | Action::Tell(_)
         | Action::ChangeRoutes { .. }
         | Action::ChangeRules { .. }
@@ -144,6 +145,7 @@ pub(crate) fn said(actions: &[Action]) -> Vec<String> {
         | Action::ChangeRules { .. }
         | Action::PromoteSecondaries { .. }
         | Action::ChangeFilter { .. }
+        | Action::LowerPrioritySeen { .. }
         | Action::SocketsChanged => None,
     };
     actions.iter().filter_map(text).collect()

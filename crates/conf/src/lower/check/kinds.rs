@@ -3,7 +3,7 @@
 use super::super::lvs::MiscReading;
 use super::Line;
 use crate::lower::Lowering;
-use crate::model::User;
+use crate::model::Command;
 use check::config::{CommandName, FileWeight, RecordType};
 use check::draft::{ConnectionDraft, DnsDraft, FileDraft, Inherited, Kind, MiscDraft, SmtpDraft};
 use std::sync::Arc;
@@ -205,10 +205,10 @@ pub(crate) fn misc_path(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     if line.word(1).is_none_or(str::is_empty) {
         return;
     }
-    if let Some(command) = low.command(line) {
+    if let Some(arguments) = low.program(line) {
         let words = crate::token::script_words(line.text.text).unwrap_or_default();
         low.lvs.misc.path = words.into_iter().nth(1);
-        low.lvs.misc.command = Some(command);
+        low.lvs.misc.arguments = arguments;
     }
 }
 
@@ -236,20 +236,40 @@ pub(crate) fn misc_user(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         let text = format!("No user specified for misc checker script {path}");
         return low.error(line, 0, "check-misc", text);
     };
-    low.lvs.misc.user = Some(User {
-        user: user.to_owned(),
-        group: line.word(2).map(str::to_owned),
-    });
+    let identity = low.identity(line, 1, user, line.word(2), "script");
+    if identity.is_none() {
+        let path = low.lvs.misc.path.clone().unwrap_or_default();
+        let text = format!("Failed to set uid/gid for misc checker script {path} - removing");
+        low.error(line, 1, "check-misc", text);
+    }
+    low.lvs.misc.user = Some(identity);
 }
 
 /// The end of a `MISC_CHECK`: command and identity are one.
 pub(crate) fn close_misc(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    let MiscReading { path, command, user } = std::mem::take(&mut low.lvs.misc);
-    if let (Some(path), Some(mut command)) = (path, command) {
-        command.user = user;
-        let name = match &command.user {
-            Some(user) => format!("{path} as {user}"),
-            None => path,
+    let MiscReading { path, arguments, user } = std::mem::take(&mut low.lvs.misc);
+    let named = user.is_some();
+    let identity = match user {
+        Some(named) => named,
+        None => {
+            let usual = low.default_identity();
+            if let (Some(path), None) = (&path, &usual) {
+                let text = format!("Unable to set default user for misc script {path} - removing");
+                low.error(line, 0, "check-misc", text);
+            }
+            usual
+        }
+    };
+    if let (Some(path), Some(identity)) = (path, identity) {
+        let name = if named {
+            format!("{path} as {}:{}", identity.user, identity.gid)
+        } else {
+            path
+        };
+        let command = Command {
+            arguments,
+            file: None,
+            identity,
         };
         let name = CommandName(low.lvs.share(&name));
         if let Some(misc) = kind!(low, Misc) {

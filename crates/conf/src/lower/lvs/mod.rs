@@ -13,7 +13,7 @@ pub(crate) mod tls;
 
 use super::Lowering;
 use crate::diagnostic::Class;
-use crate::model::{Command, Notify, Servers, VirtualServer};
+use crate::model::{Command, ServerNotify, Servers, VirtualServer};
 use crate::source::Mark;
 use crate::tree::Statement;
 use base::Family;
@@ -64,8 +64,9 @@ pub(crate) struct Reading {
 #[derive(Debug, Default)]
 pub(crate) struct MiscReading {
     pub(crate) path: Option<String>,
-    pub(crate) command: Option<Command>,
-    pub(crate) user: Option<crate::model::User>,
+    pub(crate) arguments: Vec<Vec<u8>>,
+    /// The identity it names; `Some(None)`: one that does not exist.
+    pub(crate) user: Option<Option<crate::model::Identity>>,
 }
 
 /// A virtual server while its block is read.
@@ -93,7 +94,7 @@ pub(crate) struct RealReading {
     end: Option<Mark>,
     pub(crate) inherited: Inherited,
     host: Option<Arc<str>>,
-    notify: Notify,
+    notify: ServerNotify,
     pub(crate) checks: Vec<Settled>,
 }
 
@@ -181,7 +182,7 @@ impl Reading {
             if !checks.is_empty() {
                 server.checks.insert(place, checks.into_boxed_slice());
             }
-            if real.notify != Notify::default() {
+            if real.notify != ServerNotify::default() {
                 server.notify.insert(place, real.notify);
             }
         }
@@ -288,7 +289,7 @@ impl Lowering<'_> {
             .strip_prefix(line.word(0).unwrap_or_default())
             .unwrap_or(text)
             .trim();
-        let command = self.command(line)?;
+        let command = self.command(line, "notify")?;
         let name = check::config::CommandName(self.lvs.share(text));
         let known = self
             .lvs

@@ -2,7 +2,7 @@
 
 use super::{LONGEST_DELAY, LONGEST_TIMEOUT, Line, RealReading};
 use crate::lower::Lowering;
-use crate::model::{Command, Notify};
+use crate::model::{Command, ServerNotify};
 use check::draft::Inherited;
 use lvs::config::{Endpoint, Named, WEIGHT_MAX};
 use lvs::draft::RealDraft;
@@ -24,7 +24,7 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         end: None,
         inherited: Inherited::default(),
         host: None,
-        notify: Notify::default(),
+        notify: ServerNotify::default(),
         checks: Vec::new(),
     });
 }
@@ -195,7 +195,7 @@ pub(crate) fn snmp_name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 /// A command that may be given once.
-fn notify(low: &mut Lowering<'_>, line: Line<'_, '_>, slot: fn(&mut Notify) -> &mut Option<Arc<Command>>) {
+fn notify(low: &mut Lowering<'_>, line: Line<'_, '_>, slot: fn(&mut ServerNotify) -> &mut Option<Arc<Command>>) {
     let taken = low
         .lvs
         .real

@@ -365,18 +365,6 @@ pub(crate) fn netlink_monitor_force(low: &mut Lowering<'_>, line: Line<'_, '_>) 
     forced(&mut low.lvs.servers.netlink_monitor_buffer, force);
 }
 
-/// `lvs_notify_fifo PATH [USER [GROUP]]`.
-pub(crate) fn notify_fifo(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_notify_fifo");
-    low.lvs.servers.fifo.path = line.from(1).map(str::to_owned).collect();
-}
-
-/// `lvs_notify_fifo_script COMMAND [USER [GROUP]]`.
-pub(crate) fn notify_fifo_script(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_notify_fifo_script");
-    low.lvs.servers.fifo.script = crate::lower::global::fifo_script(low, line);
-}
-
 /// `net_namespace_ipvs [NAME]`.
 pub(crate) fn namespace(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.not_yet(line, "net_namespace_ipvs");

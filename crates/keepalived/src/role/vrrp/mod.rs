@@ -12,8 +12,10 @@ mod changes;
 mod effects;
 mod facts;
 mod filter;
+mod notices;
 mod paths;
 mod report;
+mod scripts;
 mod sockets;
 mod tracked;
 mod translate;
@@ -35,6 +37,7 @@ use linux::interface::Promotion;
 use linux::netlink::routing::{RoutingChange, RoutingEar};
 use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
+use notices::Notices;
 use sockets::Sockets;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -100,6 +103,7 @@ struct Role {
     actions: Vec<Action>,
     /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
     behind: Vec<Action>,
+    notices: Notices,
     next_beat: Option<Instant>,
     /// How long the machine had been suspended when we last looked.
     suspended: Duration,
@@ -140,8 +144,7 @@ impl Role {
         engine.handle(now, Input::WallClock { since_1970 }, &mut actions);
         watcher.introduce(|input| engine.handle(now, input, &mut actions));
         engine.start(now, leftovers, &mut actions);
-        let mut model = std::mem::take(&mut context.model.vrrp);
-        tracked::keep_known(&mut model);
+        let model = std::mem::take(&mut context.model.vrrp);
         let (tracked, tracking) = (model.clone(), std::mem::take(&mut context.model.tracking));
         engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
         engine.reconfigure(now, model, &mut actions);
@@ -160,6 +163,7 @@ impl Role {
             sessions: Sessions::default(),
             actions,
             behind: Vec::new(),
+            notices: Notices::default(),
             next_beat,
             suspended: linux::reactor::suspended(),
             look_again_at: None,
@@ -191,6 +195,9 @@ impl Role {
             self.reactor.wait(until, &mut ready)?;
             let now = self.reactor.now();
             self.notice_sleep(now);
+            if let Some(until) = until.filter(|at| *at > Instant::ZERO) {
+                self.context.late(now.since(until));
+            }
             let since_1970 = self.reactor.wall_clock();
             self.engine
                 .handle(now, Input::WallClock { since_1970 }, &mut self.actions);
@@ -310,49 +317,11 @@ impl Role {
         let now = self.reactor.now();
         self.send_adverts(now);
         let mut sockets_changed = false;
-        for action in self.behind.drain(..) {
-            match action {
-                // They are gone.
-                Action::SendAdvert(_) => {}
-                Action::ChangeAddresses { batch, steps } => {
-                    self.effects.queue_addresses(batch, &steps, &self.watcher);
-                }
-                Action::ChangeRoutes { batch, steps } => {
-                    self.effects.changes.queue_routes(batch, &steps, &self.watcher);
-                }
-                Action::ChangeRules { batch, steps } => self.effects.changes.queue_rules(batch, &steps),
-                Action::PromoteSecondaries { interface, on } => {
-                    // After what was asked before: an address is never taken away under another setting.
-                    self.effects.change_filter(now, &self.reporter);
-                    self.effects.changes.submit(&self.reporter);
-                    if let Err(error) = self.promotion.set(interface, on) {
-                        self.reporter.error(error);
-                    }
-                }
-                Action::ChangeFilter { batch, settings, steps } => self.effects.queue_filter(batch, settings, steps),
-                Action::Announce(announcement) => {
-                    if self.reporter.keeps(Level::Detail) {
-                        let place = self.watcher.name_of(announcement.interface);
-                        let text = report::announcement(&announcement, place.as_ref());
-                        self.reporter.say(Level::Detail, text);
-                    }
-                    self.effects.queue_announcement(announcement);
-                }
-                Action::Notify {
-                    instance,
-                    state,
-                    priority,
-                } => self.context.send(&FromRole::StateChanged {
-                    instance: instance.to_string(),
-                    state: state.as_str().to_owned(),
-                    priority: priority.get(),
-                }),
-                // Scripts and FIFOs of groups come with the notify keywords.
-                Action::NotifyGroup { .. } | Action::NotifyPriority { .. } => {}
-                Action::Tell(event) => self.reporter.say(report::level(event.level), event),
-                Action::SocketsChanged => sockets_changed = true,
-            }
+        let mut behind = std::mem::take(&mut self.behind);
+        for action in behind.drain(..) {
+            sockets_changed |= self.carry_out_one(now, action);
         }
+        self.behind = behind;
         self.effects.change_filter(now, &self.reporter);
         self.effects.changes.submit(&self.reporter);
         self.effects.send_announcements(now, &self.reporter);
@@ -377,6 +346,7 @@ impl Role {
                 | Action::Notify { .. }
                 | Action::NotifyGroup { .. }
                 | Action::NotifyPriority { .. }
+                | Action::LowerPrioritySeen { .. }
                 | Action::Tell(_)
                 | Action::SocketsChanged => self.behind.push(action),
             }
@@ -385,6 +355,61 @@ impl Role {
             let input = Input::SendFailed { instance, errno };
             self.engine.handle(now, input, &mut self.actions);
         }
+    }
+
+    /// Does one thing behind the adverts; true if it is about sockets, which are looked at when all is done.
+    fn carry_out_one(&mut self, now: Instant, action: Action) -> bool {
+        match action {
+            // They are gone.
+            Action::SendAdvert(_) => {}
+            Action::ChangeAddresses { batch, steps } => {
+                self.effects.queue_addresses(batch, &steps, &self.watcher);
+            }
+            Action::ChangeRoutes { batch, steps } => {
+                self.effects.changes.queue_routes(batch, &steps, &self.watcher);
+            }
+            Action::ChangeRules { batch, steps } => self.effects.changes.queue_rules(batch, &steps),
+            Action::PromoteSecondaries { interface, on } => {
+                // After what was asked before: an address is never taken away under another setting.
+                self.effects.change_filter(now, &self.reporter);
+                self.effects.changes.submit(&self.reporter);
+                if let Err(error) = self.promotion.set(interface, on) {
+                    self.reporter.error(error);
+                }
+            }
+            Action::ChangeFilter { batch, settings, steps } => self.effects.queue_filter(batch, settings, steps),
+            Action::Announce(announcement) => {
+                if self.reporter.keeps(Level::Detail) {
+                    let place = self.watcher.name_of(announcement.interface);
+                    let text = report::announcement(&announcement, place.as_ref());
+                    self.reporter.say(Level::Detail, text);
+                }
+                self.effects.queue_announcement(announcement);
+            }
+            Action::Notify {
+                instance,
+                state,
+                priority,
+            } => {
+                let notice = self.notices.state(&instance, state, priority);
+                self.context.send(&notice);
+            }
+            Action::NotifyGroup { group, state } => self.context.send(&notices::group(&group, state)),
+            Action::NotifyPriority {
+                instance,
+                state,
+                priority,
+            } => self.context.send(&notices::priority(&instance, state, priority)),
+            Action::LowerPrioritySeen { instance, priority } => {
+                self.context.send(&notices::lower_priority(&instance, priority));
+            }
+            Action::Tell(event) => {
+                self.notices.hear(&event);
+                self.reporter.say(report::level(event.level), event);
+            }
+            Action::SocketsChanged => return true,
+        }
+        false
     }
 
     fn reconcile_sockets(&mut self, now: Instant) {
@@ -404,9 +429,8 @@ impl Role {
     fn obey(&mut self, now: Instant) {
         while let Some(order) = self.context.receive() {
             match order {
-                Order::Reload { generation, mut model } => {
+                Order::Reload { generation, model } => {
                     self.reporter.info("Reloading");
-                    tracked::keep_known(&mut model.vrrp);
                     self.watcher.set_statics(statics(&model.vrrp));
                     self.track(now, &model.vrrp, &model.tracking);
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
@@ -431,6 +455,9 @@ impl Role {
                 Order::ClearStats => self.engine.clear_counters(),
                 // Only the bfd role tells this one anything.
                 Order::Link { with: _, channel } => self.listen_to_sessions(now, channel),
+                Order::ScriptResult { script, outcome } => self.script_result(now, &script, &outcome),
+                // This role asks for none.
+                Order::ScriptRan { .. } => {}
                 Order::Stop => {
                     self.stopping = true;
                     let keep_addresses = self.context.options.keep_addresses;

@@ -7,7 +7,7 @@ mod census;
 
 use super::Role;
 use crate::log::{Level, Reporter};
-use ::vrrp::config::{Model, Name, Tracked};
+use ::vrrp::config::{Model, Name};
 use ::vrrp::input::Input;
 use base::Instant;
 use census::Census;
@@ -19,7 +19,6 @@ use linux::{SysError, Turn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Reports of files.
@@ -31,26 +30,6 @@ pub(super) const PROCESSES: Token = Token(9);
 const EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a file that are looked at.
 const LOOKED_AT: usize = 127;
-
-/// Leaves out trackers whose results nobody finds out yet (the configuration says so once for each keyword): an instance
-/// would wait for ever for the first.
-pub(super) fn keep_known(model: &mut Model) {
-    for config in model.instances.values_mut() {
-        if config.trackers.iter().all(|tracker| is_known(&tracker.object)) {
-            continue;
-        }
-        Arc::make_mut(config)
-            .trackers
-            .retain(|tracker| is_known(&tracker.object));
-    }
-}
-
-fn is_known(object: &Tracked) -> bool {
-    match object {
-        Tracked::Interface(_) | Tracked::Bfd(_) | Tracked::File(_) | Tracked::Process(_) => true,
-        Tracked::Script(_) => false,
-    }
-}
 
 /// What is watched.
 pub(super) struct Finder {
