@@ -36,6 +36,10 @@ pub const ITERATION_STEPS: u64 = 6;
 /// Expansions whose way is remembered. Diagnostics about later ones say where, but not all of how.
 pub const ORIGINS: usize = 200_000;
 
+/// Lines an outline keeps. What comes after is not judged by the linter; nobody writes so much, and a bomb of repetitions would
+/// take hundreds of megabytes.
+pub const OUTLINE_LINES: usize = 300_000;
+
 /// Total bytes of all files. A configuration is text written by people; what is larger was included by mistake.
 pub const TOTAL_BYTES: usize = 256 * 1024 * 1024;
 

@@ -66,7 +66,10 @@ pub fn read(bundle: &Bundle) -> Vec<Item> {
         open: Vec::new(),
     };
     let mut words = Vec::new();
-    while reader.next().is_some() {
+    for _ in 0..limits::OUTLINE_LINES {
+        if reader.next().is_none() {
+            break;
+        }
         let Some(logical) = reader.line() else { break };
         let balanced = token::words(logical.text.text, &mut words);
         let line = Statement {
@@ -205,6 +208,12 @@ mod tests {
         assert_eq!(all[0].get("script").unwrap().words, ["/bin/x -y"]);
         let password = all[1].get("authentication").unwrap().get("auth_pass").unwrap();
         assert_eq!(password.words, ["*********"]);
+    }
+
+    #[test]
+    fn an_outline_ends_after_so_many_lines() {
+        let all = outline("global_defs {\n~SEQ(A,1,400000) router_id x\n}\n");
+        assert_eq!(all[0].inside.len(), limits::OUTLINE_LINES - 2);
     }
 
     #[test]

@@ -115,6 +115,8 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         low.say_at(None, false, Class::BadInterface, "interface-missing-fatal", text);
         reached = false;
     }
+    // Scripts it judges before it looks at instances.
+    let judges = reached;
     for draft in &drafts {
         let name = Name::from(draft.name.as_str());
         let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
@@ -131,7 +133,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
         }
     }
     // Upstream's VRRP process goes no further without its interfaces, nor without a parameter.
-    if reached {
+    if judges {
         join::drop_scripts(low, &mut configs);
     }
     let joined = join::join(low, &drafts, &mut configs, reached);
