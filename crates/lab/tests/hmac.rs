@@ -84,6 +84,12 @@ fn pair(row: Row) -> Lab {
         .then(Act::Start("b".into()))
         .within(row.down(), master_is("a"));
     lab.play(served_by(steps, "a"));
+    // What it says of becoming master may be read later than the address is seen: what follows is not about that.
+    lab.seen(
+        std::time::Duration::ZERO,
+        "a",
+        |what| matches!(what, Seen::Log(line) if line.contains("Entering MASTER STATE")),
+    );
     lab
 }
 
