@@ -10,16 +10,10 @@ pub(crate) fn title() -> String {
     format!("Keepalived v{UPSTREAM} (Rust {})", env!("CARGO_PKG_VERSION"))
 }
 
-/// `Linux RELEASE VERSION` of the running kernel.
-pub(crate) fn kernel() -> String {
-    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
-    format!("Linux {} {}", read("osrelease").trim(), read("version").trim())
-}
-
 /// The text of `-v`.
 pub(crate) fn text() -> String {
     let mut text = format!("{}\n\n", title());
-    let _ = writeln!(text, "Running on {}", kernel());
+    let _ = writeln!(text, "Running on {}", linux::machine::kernel());
     if let Some(distribution) = distribution() {
         let _ = writeln!(text, "Distro: {distribution}");
     }

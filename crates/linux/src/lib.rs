@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod ipvs;
 pub mod link;
 pub mod lock;
+pub mod machine;
 pub mod memfd;
 pub mod namespace;
 pub mod netlink;

@@ -21,7 +21,6 @@ use linux::{namespace, process_files};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -90,13 +89,10 @@ impl Surroundings {
 /// Where and how the configuration is read.
 pub(super) fn source(options: &Options) -> Result<Source, SysError> {
     let directory = std::env::current_dir().map_err(|error| SysError::new("find the working directory", "", error))?;
-    let mut seed = [0; 8];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut seed))
-        .map_err(|error| SysError::new("read", "/dev/urandom", error))?;
+    let seed = linux::machine::entropy()?;
     let text = |word: OsString| word.into_string().ok();
-    let node = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let node = node.trim().split('.').next().unwrap_or_default().to_owned();
+    let node = linux::machine::host_name();
+    let node = node.split('.').next().unwrap_or_default().to_owned();
     Ok(Source {
         main: options
             .config_file
@@ -107,7 +103,7 @@ pub(super) fn source(options: &Options) -> Result<Source, SysError> {
             .filter_map(|(k, v)| Some((text(k)?, text(v)?)))
             .collect::<BTreeMap<_, _>>(),
         directory,
-        seed: u64::from_ne_bytes(seed),
+        seed,
         strict_includes: options.strict_includes,
         checking: options.test.is_some(),
     })
@@ -151,7 +147,7 @@ pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
 /// The first lines of the log.
 pub(super) fn greet(options: &Options, reporter: &Reporter) {
     reporter.info(format_args!("Starting {}", version::title()));
-    reporter.info(format_args!("Running on {}", version::kernel()));
+    reporter.info(format_args!("Running on {}", linux::machine::kernel()));
     let words: Vec<String> = options.words.iter().map(|word| format!("'{word}'")).collect();
     reporter.info(format_args!("Command line: {}", words.join(" ")));
     for warning in &options.warnings {

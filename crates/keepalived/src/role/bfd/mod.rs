@@ -23,7 +23,6 @@ use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
 use linux::{SysError, Turn};
 use sockets::Sockets;
-use std::io::Read;
 use std::os::fd::AsFd;
 
 const CONTROL: Token = Token(0);
@@ -69,7 +68,7 @@ impl Role {
         let reactor = Reactor::new()?;
         reactor.register(context.as_fd(), CONTROL, Interest::Readable)?;
         let now = reactor.now();
-        let seed = seed()?;
+        let seed = linux::machine::entropy()?;
         let mut engine = Engine::new(seed);
         let mut actions = Vec::new();
         let model = std::mem::take(&mut context.model.bfd);
@@ -216,13 +215,4 @@ impl Role {
             self.next_beat = Some(now.after(every));
         }
     }
-}
-
-/// Chance for discriminators, source ports and jitter. Others should not guess the first two.
-fn seed() -> Result<u64, SysError> {
-    let mut seed = [0; 8];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut seed))
-        .map_err(|error| SysError::new("read", "/dev/urandom", error))?;
-    Ok(u64::from_ne_bytes(seed))
 }

@@ -222,9 +222,8 @@ impl Supervisor {
 }
 
 fn host_name() -> String {
-    let text = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = text.trim();
-    if name.is_empty() { "localhost" } else { name }.to_owned()
+    let name = linux::machine::host_name();
+    if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
 /// Subject and body, in the words of the original.
