@@ -115,6 +115,8 @@ pub struct Daemon {
     journal: Arc<Journal>,
     binary: Binary,
     folder: TempDir,
+    environment: Vec<(String, std::ffi::OsString)>,
+    own_session: bool,
     child: Option<Child>,
 }
 
@@ -143,6 +145,8 @@ impl Daemon {
             journal,
             binary,
             folder,
+            environment: Vec::new(),
+            own_session: false,
             child: None,
         };
         daemon.configure(conf)?;
@@ -157,6 +161,17 @@ impl Daemon {
     /// A file in the private folder of this daemon.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A variable of the environment, from the next start on.
+    pub fn set_variable(&mut self, name: &str, value: impl Into<std::ffi::OsString>) {
+        self.environment.push((name.to_owned(), value.into()));
+    }
+
+    /// A session of its own from the next start on, as an init system gives to services: the kernel then does not wake
+    /// stopped roles when their supervisor dies.
+    pub fn give_session(&mut self) {
+        self.own_session = true;
     }
 
     /// Whose executable this is.
@@ -181,21 +196,29 @@ impl Daemon {
         }
         let (reader, writer) = std::io::pipe().map_err(Trouble::when("cannot make a pipe"))?;
         let second = writer.try_clone().map_err(Trouble::when("cannot share a pipe"))?;
-        let mut command = Command::new(&self.binary.path);
+        // A group of its own: what is meant for the lab's terminal is not meant for the daemon.
+        let mut command = if self.own_session {
+            let mut command = Command::new("setsid");
+            command.arg(&self.binary.path);
+            command
+        } else {
+            let mut command = Command::new(&self.binary.path);
+            command.process_group(0);
+            command
+        };
         command
             .args(["-n", "-l", "-D", "-G", "-f"])
             .arg(self.file("keepalived.conf"));
         for (option, name) in PID_FILES {
             command.arg(option).arg(self.file(name));
         }
-        // A group of its own: what is meant for the lab's terminal is not meant for the daemon.
         command
             .stdin(Stdio::null())
             .stdout(writer)
             .stderr(second)
-            .process_group(0)
             // Where dumps go.
             .env("TMPDIR", self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.folder.path());
         self.note(format!("start {} ({})", self.binary.path.display(), self.binary.make));
         let child = self.namespace.inside(move || command.spawn())?;

@@ -4,10 +4,11 @@
 //! holder of the descriptor ends, however it ends.
 
 use crate::SysError;
+use crate::process::Pid;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -109,6 +110,30 @@ impl LockedFile {
     }
 }
 
+/// What a pid file says at most.
+const PID_TEXT: u64 = 16;
+
+/// The process that the pid file names, if it runs and has the file open: the one that holds its lock.
+pub fn holder(path: &Path) -> Option<Pid> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open(path)
+        .ok()?;
+    let there = file.metadata().ok()?;
+    let mut text = String::new();
+    file.take(PID_TEXT).read_to_string(&mut text).ok()?;
+    let pid: i32 = text.trim().parse().ok().filter(|pid| *pid > 1)?;
+    let is_it = |entry: io::Result<std::fs::DirEntry>| {
+        let open = entry.and_then(|entry| std::fs::metadata(entry.path()));
+        open.is_ok_and(|open| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+    };
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .ok()?
+        .any(is_it)
+        .then_some(Pid(pid))
+}
+
 impl AsFd for LockedFile {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
@@ -145,6 +170,25 @@ mod tests {
         };
         third.remove().unwrap();
         assert!(!path.exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_the_process_that_the_file_names_if_it_has_the_file_open() {
+        let folder = scratch("holder");
+        let path = folder.join("a.pid");
+        let Locking::Locked(mut lock) = LockedFile::lock(&path, 0o644).unwrap() else {
+            panic!("held")
+        };
+        for nobody in ["", "x\n", "1\n", "-5\n", "99999999999\n", "999999999\n"] {
+            lock.write(nobody).unwrap();
+            assert_eq!(holder(&path), None, "{nobody:?}");
+        }
+        let own = Pid::own();
+        lock.write(&format!("{own}\n")).unwrap();
+        assert_eq!(holder(&path), Some(own));
+        drop(lock);
+        assert_eq!(holder(&path), None, "it has closed the file");
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -144,6 +144,29 @@ pub fn terminate(pid: Pid) -> Result<(), SysError> {
 /// Ends a process that does not listen (SIGKILL).
 pub fn kill_now(pid: Pid) -> Result<(), SysError> {
     signal(pid, NixSignal::SIGKILL)
+}
+
+/// Lets a stopped process run on (SIGCONT).
+pub fn resume(pid: Pid) -> Result<(), SysError> {
+    signal(pid, NixSignal::SIGCONT)
+}
+
+/// Whether the process that started `pid` is gone: whoever has inherited it runs another program.
+///
+/// Meant for processes that were started from their parent's own executable. Where the kernel does not tell, the answer
+/// is no.
+pub fn is_orphan(pid: Pid) -> bool {
+    let program = |pid: i32| std::fs::metadata(format!("/proc/{pid}/exe")).map(|exe| (exe.dev(), exe.ino()));
+    let Some(own) = program(pid.0).ok() else { return false };
+    let parent = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .ok()
+        .and_then(|stat| {
+            // The name is in parentheses and may hold anything; then come the state and the parent.
+            let after = stat.rsplit_once(") ")?.1;
+            after.split(' ').nth(1)?.parse::<i32>().ok()
+        });
+    // What may not be looked at (an ancestor of another name space or user) did not start it.
+    parent.is_some_and(|parent| program(parent).ok() != Some(own))
 }
 
 fn signal(pid: Pid, what: NixSignal) -> Result<(), SysError> {

@@ -85,6 +85,11 @@ impl Child {
         }
     }
 
+    /// Where the pid file is.
+    pub(super) fn pid_path(&self) -> &Path {
+        &self.pid_path
+    }
+
     /// Locks the pid file, unless it is locked and in its place.
     pub(super) fn claim(&mut self) -> Result<Claim, SysError> {
         if self.lock.as_ref().is_some_and(LockedFile::is_in_place) {

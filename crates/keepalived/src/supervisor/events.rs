@@ -398,20 +398,28 @@ impl Supervisor {
             return;
         }
         self.next_watchdog = Some(now.after(limit / 2));
-        let late = self.children.iter().find(|child| {
-            child
-                .running()
-                .is_some_and(|running| now.since(running.alive) > limit / 2)
-        });
-        match late {
-            None => self.tell_systemd(sdnotify::State::Alive),
-            Some(child) => {
-                self.reporter.say(
-                    Level::Alert,
-                    format_args!("The {} process does not report its loop", child.kind.title()),
-                );
+        // Who was frozen itself cannot tell that the roles were silent: what they said waits to be read.
+        let frozen = now.since(next) > limit / 8;
+        // A role that hangs is replaced: the others, and whoever watches the daemon, need not suffer for it.
+        for child in &mut self.children {
+            let title = child.kind.title();
+            let Some(running) = child.running_mut() else { continue };
+            if frozen {
+                running.alive = now;
+            }
+            if now.since(running.alive) <= limit / 2 {
+                continue;
+            }
+            self.reporter.say(
+                Level::Alert,
+                format_args!("The {title} process does not report its loop: killing it"),
+            );
+            if let Err(error) = process::kill_now(running.pid) {
+                self.reporter.error(error);
+                return;
             }
         }
+        self.tell_systemd(sdnotify::State::Alive);
     }
 
     pub(super) fn tell_systemd(&self, state: sdnotify::State) {

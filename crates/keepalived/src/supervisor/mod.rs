@@ -8,6 +8,7 @@ mod child;
 mod dump;
 mod events;
 mod join;
+mod orphan;
 mod paths;
 mod record;
 mod reload;

@@ -1,6 +1,6 @@
 //! From the command line to a supervisor that can start its roles (`spec/cli-and-runtime.md` 3.1).
 
-use super::child::{self, Child, Claim};
+use super::child::{self, Child};
 use super::paths::{self, PidPaths};
 use super::record::{self, Record};
 use super::{Phase, Supervisor};
@@ -25,16 +25,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// The mask for new files if nobody says another one: private.
 const DEFAULT_UMASK: u32 = 0o177;
 /// The facility `daemon`.
 const FACILITY_DAEMON: u8 = 3;
-/// How long a role of a daemon that was killed may take to withdraw before a new daemon gives up.
-const ORPHAN_LIMIT: Duration = Duration::from_secs(5);
-/// How often it looks whether the role is done.
-const ORPHAN_LOOK: Duration = Duration::from_millis(5);
 /// Signals that must not end a daemon that is not ready for them.
 const EARLY: [Signal; 5] = [
     Signal::Hup,
@@ -355,7 +350,7 @@ fn claim_parent(paths: &PidPaths, reporter: &Reporter) -> Result<LockedFile, End
     }
 }
 
-fn already_running(reporter: &Reporter) -> Ending {
+pub(super) fn already_running(reporter: &Reporter) -> Ending {
     reporter.info("daemon is already running");
     Ending::Quiet(exit::OK)
 }
@@ -367,27 +362,9 @@ fn claim_roles(options: &Options, model: &Model, paths: &PidPaths, reporter: &Re
         (Kind::Bfd, model.has_bfd, options.no_bfd),
     ];
     let wanted = wanted.into_iter().filter(|(_, has, not)| !not && (*has || options.all));
-    wanted.map(|(kind, ..)| claim_role(kind, paths, reporter)).collect()
-}
-
-fn claim_role(kind: Kind, paths: &PidPaths, reporter: &Reporter) -> Result<Child, Ending> {
-    let mut role = Child::new(kind, paths.role(kind));
-    let give_up = process::monotonic().after(ORPHAN_LIMIT);
-    loop {
-        let claimed = role.claim();
-        match claimed {
-            Ok(Claim::Ours) => return Ok(role),
-            // The supervisor's own lock was free: the role belongs to a daemon that was killed, and is withdrawing.
-            Ok(Claim::Theirs) if process::monotonic() < give_up => {
-                let _ = linux::ipc::wait(&[], Some(ORPHAN_LOOK));
-            }
-            Ok(Claim::Theirs) => return Err(already_running(reporter)),
-            Err(error) => {
-                reporter.error(error);
-                return Err(Ending::Code(exit::FATAL));
-            }
-        }
-    }
+    wanted
+        .map(|(kind, ..)| super::orphan::claim(kind, paths, reporter))
+        .collect()
 }
 
 fn go_into_background() -> Result<Result<Launcher, Ending>, SysError> {
