@@ -61,6 +61,7 @@ const EXPLAINED: &[(&str, &[&str])] = &[
             "Unexpected '{'",
             "Extra '}' found",
             "There are ",
+            "Unable to set default user for misc script",
             "(42)",
             "(62)",
         ],

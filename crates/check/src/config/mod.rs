@@ -44,6 +44,18 @@ impl Check {
             Check::Bfd(bfd) => bfd.alpha,
         }
     }
+
+    /// The program that a `MISC_CHECK` runs.
+    pub const fn command(&self) -> Option<&CommandName> {
+        let Check::Probe(Probe {
+            dialogue: Dialogue::Misc(misc),
+            ..
+        }) = self
+        else {
+            return None;
+        };
+        Some(&misc.command)
+    }
 }
 
 /// A check that asks by itself.

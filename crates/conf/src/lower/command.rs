@@ -242,7 +242,7 @@ impl Lowering<'_> {
     }
 
     /// A detail at the end, where a command stands.
-    fn script_detail(&mut self, at: Option<Mark>, text: String) {
+    pub(super) fn script_detail(&mut self, at: Option<Mark>, text: String) {
         self.say_at(at, false, Class::Notice, DETAIL, text);
     }
 

@@ -9,7 +9,7 @@ use crate::diagnostic::{Class, Stage};
 use crate::model::{Command, Fifo, Global, MailServer, Notify};
 use crate::source::Mark;
 use crate::tree::Statement;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +143,10 @@ impl Lowering<'_> {
         self.judge_script(&mut global.shutdown_script);
         self.script_security();
         self.stage = Stage::Vrrp;
+        for fifo in [&mut global.fifo, &mut global.vrrp_fifo, &mut global.lvs_fifo] {
+            // Only its script has been named, or its user does not exist.
+            fifo.take_if(|fifo| fifo.path.is_empty());
+        }
         same_fifos(self, &mut global);
         let fifos = [&mut global.fifo, &mut global.vrrp_fifo, &mut global.lvs_fifo];
         for fifo in fifos.into_iter().flatten() {
@@ -162,6 +166,50 @@ impl Lowering<'_> {
 }
 
 impl Lowering<'_> {
+    /// Judges the programs of checks. A check whose program may not run is as good as not there.
+    fn judge_misc_scripts(&mut self, servers: &mut crate::model::Servers) {
+        let checks = servers
+            .services
+            .values()
+            .flat_map(|service| service.checks.values().flatten());
+        let used: HashSet<_> = checks.filter_map(check::Check::command).cloned().collect();
+        let mut disabled = BTreeSet::new();
+        for (name, command) in servers.commands.iter_mut().filter(|(name, _)| used.contains(*name)) {
+            let command = Arc::make_mut(command);
+            let shown = command
+                .arguments
+                .first()
+                .map(|word| String::from_utf8_lossy(word).into_owned());
+            let why = match self.admit(None, command) {
+                super::command::Verdict::Runs => continue,
+                super::command::Verdict::Insecure => Some("due to insecure"),
+                super::command::Verdict::Missing => Some("since not found/accessible"),
+                // Upstream only logs it.
+                super::command::Verdict::NotExecutable => None,
+            };
+            if let Some(why) = why {
+                let text = format!("Disabling misc script {} {why}", shown.unwrap_or_default());
+                // Upstream looks at these when it starts to check, which a test of the configuration does not.
+                self.script_detail(None, text);
+            }
+            disabled.insert(name.clone());
+        }
+        if disabled.is_empty() {
+            return;
+        }
+        servers.commands.retain(|name, _| !disabled.contains(name));
+        let runs = |check: &check::Check| check.command().is_none_or(|command| !disabled.contains(command));
+        for service in servers.services.values_mut() {
+            if service.checks.values().flatten().any(|check| !runs(check)) {
+                let checks = &mut Arc::make_mut(service).checks;
+                for list in checks.values_mut() {
+                    *list = std::mem::take(list).into_vec().into_iter().filter(&runs).collect();
+                }
+                checks.retain(|_, list| !list.is_empty());
+            }
+        }
+    }
+
     /// Judges what virtual servers run, in the stage of upstream's checker: what may not run is taken out of the model.
     pub(crate) fn finish_check_scripts(&mut self, servers: &mut crate::model::Servers) {
         let stage = std::mem::replace(&mut self.stage, Stage::Checker);
@@ -176,12 +224,7 @@ impl Lowering<'_> {
             known.insert(key, judged.clone());
             judged
         };
-        let commands = std::mem::take(&mut servers.commands);
-        for (name, command) in commands {
-            if let Some(command) = judge(self, &command) {
-                servers.commands.insert(name, command);
-            }
-        }
+        self.judge_misc_scripts(servers);
         for service in servers.services.values_mut() {
             let has = service.quorum_up.is_some() || service.quorum_down.is_some() || !service.notify.is_empty();
             if !has {

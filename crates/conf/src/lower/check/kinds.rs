@@ -260,6 +260,11 @@ pub(crate) fn close_misc(low: &mut Lowering<'_>, line: Line<'_, '_>) {
             usual
         }
     };
+    if path.is_some() && identity.is_none() {
+        // It has been said why.
+        low.lvs.check = None;
+        return;
+    }
     if let (Some(path), Some(identity)) = (path, identity) {
         let name = if named {
             format!("{path} as {}:{}", identity.user, identity.gid)

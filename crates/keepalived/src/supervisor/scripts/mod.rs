@@ -266,12 +266,27 @@ fn outcome(channel: &Channel, ended: Ended) -> Outcome {
     }
 }
 
+/// What `</FILE` runs, and the path after it: the number in the first line of the file is the exit code.
+const READ_CODE: [&[u8]; 4] = [b"/bin/sh", b"-c", br#"read -r code <"$1" && exit "$code""#, b"sh"];
+
 /// A command of the configuration, for the launcher.
 pub(super) fn script(command: &conf::model::Command, supplementary_groups: bool) -> Script {
     let identity = &command.identity;
+    let (arguments, file) = match command.arguments.first().and_then(|word| word.strip_prefix(b"<")) {
+        // In a process of its own, as any other command: the file may lie on a file system that does not answer.
+        Some(path) => (
+            READ_CODE
+                .iter()
+                .map(|word| word.to_vec())
+                .chain([path.to_vec()])
+                .collect(),
+            None,
+        ),
+        None => (command.arguments.clone(), command.file.clone()),
+    };
     Script {
-        arguments: command.arguments.clone(),
-        file: command.file.clone(),
+        arguments,
+        file,
         uid: identity.uid,
         gid: identity.gid,
         groups_of: supplementary_groups.then(|| identity.user.clone()),
@@ -284,6 +299,34 @@ pub(super) fn script(command: &conf::model::Command, supplementary_groups: bool)
 mod tests {
     use super::*;
     use linux::process;
+
+    #[test]
+    fn the_exit_code_of_a_file_is_the_number_in_its_first_line() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it's a $file");
+        let code = || {
+            let word = [b"<", path.as_os_str().as_bytes()].concat();
+            let command = conf::model::Command {
+                arguments: vec![word],
+                file: None,
+                identity: Default::default(),
+            };
+            let script = script(&command, false);
+            let mut words = script.arguments.iter().map(|word| std::ffi::OsStr::from_bytes(word));
+            let mut program = std::process::Command::new(words.next().unwrap());
+            program.args(words).stderr(std::process::Stdio::null()).status().unwrap().code()
+        };
+        for (text, wanted) in [("0\n", 0), ("3\nmore\n", 3), (" 17 \n", 17)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(code(), Some(wanted), "{text:?}");
+        }
+        // No number and no file are failures.
+        std::fs::write(&path, "up\n").unwrap();
+        assert_ne!(code(), Some(0));
+        std::fs::remove_file(&path).unwrap();
+        assert_ne!(code(), Some(0));
+    }
 
     fn at(seconds: u64) -> Instant {
         Instant::from_micros(seconds * 1_000_000)
