@@ -1,5 +1,6 @@
-//! Sockets for packets: adverts over IP, announcements over Ethernet, BFD over UDP.
+//! Sockets for packets: adverts over IP, announcements over Ethernet, BFD over UDP, the questions of health checks.
 
+pub mod client;
 pub mod datagram;
 pub mod frame;
 pub mod packet;

@@ -1,0 +1,65 @@
+//! Connections, and what it means when there is none.
+
+use base::Family;
+use check::config::Connection;
+use linux::socket::client::{self, Origin};
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout_at};
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing came back in time.
+    Timeout,
+    /// The server, or the network before it, refused.
+    Refused(io::Error),
+    /// The socket could not be made: nothing is known of the server.
+    Ours(io::Error),
+}
+
+/// Where a check connects.
+pub(crate) const fn target(connection: &Connection) -> SocketAddr {
+    SocketAddr::new(connection.address, connection.port)
+}
+
+/// From where.
+pub(crate) fn origin(connection: &Connection) -> Origin {
+    connection.from.as_deref().map_or_else(Origin::default, |from| Origin {
+        address: from.address,
+        port: from.port,
+        interface: from.interface,
+        mark: from.mark,
+    })
+}
+
+/// Connects until `deadline`.
+pub(crate) async fn stream(connection: &Connection, deadline: Instant) -> Result<TcpStream, Failure> {
+    let socket = client::stream(Family::of(connection.address), &origin(connection)).map_err(Failure::Ours)?;
+    let socket = TcpSocket::from_std_stream(socket.into());
+    match timeout_at(deadline, socket.connect(target(connection))).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(sort(error)),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+/// Whose fault an error of connect(2) is.
+pub(crate) fn sort(error: io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::ETIMEDOUT) => Failure::Timeout,
+        Some(
+            libc::ECONNREFUSED
+            | libc::ECONNRESET
+            | libc::ECONNABORTED
+            | libc::ENETUNREACH
+            | libc::ENETDOWN
+            | libc::EHOSTUNREACH
+            | libc::EHOSTDOWN
+            | libc::EPIPE
+            | libc::EPROTO,
+        ) => Failure::Refused(error),
+        Some(_) | None => Failure::Ours(error),
+    }
+}
