@@ -315,7 +315,12 @@ mod tests {
             let script = script(&command, false);
             let mut words = script.arguments.iter().map(|word| std::ffi::OsStr::from_bytes(word));
             let mut program = std::process::Command::new(words.next().unwrap());
-            program.args(words).stderr(std::process::Stdio::null()).status().unwrap().code()
+            program
+                .args(words)
+                .stderr(std::process::Stdio::null())
+                .status()
+                .unwrap()
+                .code()
         };
         for (text, wanted) in [("0\n", 0), ("3\nmore\n", 3), (" 17 \n", 17)] {
             std::fs::write(&path, text).unwrap();
