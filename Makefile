@@ -45,7 +45,7 @@ demo: setup daemon ## two routers and a client: watch a failover
 	@target/debug/demo examples/two-nodes
 
 .PHONY: test
-test: setup unit lab ## everything that must pass: unit tests, simulations, the lab
+test: setup unit lab lab-guest ## everything that must pass: unit tests, simulations, the lab, the guest
 
 .PHONY: unit
 unit: ## tests that need no network
@@ -64,9 +64,18 @@ sim: ## the election and every scenario of the lab in simulation, under thousand
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
 ifdef NEXTEST
-	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS)
+	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS) -E 'not binary(guest)'
 else
-	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS)
+	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS) --skip the_table_is_what_the_original_makes --skip what_others_change_is_put_right
+endif
+
+# Each test is a machine of its own, emulated: one after the other, with nothing else beside.
+.PHONY: lab-guest
+lab-guest: setup daemon ## virtual servers with a real ip_vs, in a guest kernel under QEMU
+ifdef NEXTEST
+	cargo nextest run -p lab --profile guest --no-fail-fast --test-threads 1 --test guest
+else
+	cargo test -p lab --test guest -- --test-threads 1
 endif
 
 # How often what a soak repeats is repeated.
@@ -87,7 +96,7 @@ check: ## format, lints, documentation, the fence around the pure crates, tidine
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
-	@scripts/fence base vrrp bfd lvs check
+	@scripts/fence base vrrp bfd lvs check director
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "licences: cargo-deny is not installed, skipped (cargo install cargo-deny)"; fi
 	@scripts/tidy

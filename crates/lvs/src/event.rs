@@ -108,7 +108,8 @@ const fn quorum_word(up: bool, at_start: bool) -> &'static str {
 }
 
 fn quorum(service: &Service, up: bool, at_start: bool, weight: u64) -> String {
-    let word = quorum_word(up, at_start);
+    // The log of upstream calls a quorum gained also at the start; its mail does not.
+    let word = quorum_word(up, at_start && !up);
     let (quorum, hysteresis) = (u64::from(service.quorum.get()), u64::from(service.hysteresis));
     let key = &service.key;
     if up {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 pub const DIGEST_LEN: usize = 16;
 
 /// `HTTP_GET` or `SSL_GET`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Http {
     /// Where.
     pub connection: Connection,
@@ -23,7 +23,7 @@ pub struct Http {
 }
 
 /// `http_protocol`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HttpVersion {
     /// `1.0`.
     #[default]
@@ -35,7 +35,7 @@ pub enum HttpVersion {
 }
 
 /// A page, and what it must be like.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Url {
     /// `path`.
     pub path: Arc<str>,
@@ -55,7 +55,7 @@ pub struct Url {
 }
 
 /// The server name of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sni {
     /// None is sent.
     #[default]
@@ -65,7 +65,7 @@ pub enum Sni {
 }
 
 /// Status codes that are a success.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatusCodes(Vec<(u16, u16)>);
 
 impl StatusCodes {
@@ -94,7 +94,7 @@ impl StatusCodes {
 
 bitflags::bitflags! {
     /// `regex_options`: what PCRE2 is told. The bits are our own.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub struct RegexOptions: u32 {
         #[allow(missing_docs)] const ALLOW_EMPTY_CLASS = 1 << 0;
         #[allow(missing_docs)] const ALT_BSUX = 1 << 1;
@@ -124,7 +124,7 @@ bitflags::bitflags! {
 }
 
 /// `regex` and the keywords around it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Regex {
     /// The pattern, for PCRE2.
     pub pattern: Arc<[u8]>,

@@ -25,7 +25,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const HELO_NAME: &str = "smtpchecker.keepalived.org";
 
 /// A check of a real server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
     /// One that asks by itself, again and again.
     Probe(Probe),
@@ -59,7 +59,7 @@ impl Check {
 }
 
 /// A check that asks by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probe {
     /// When it asks.
     pub pace: Pace,
@@ -72,7 +72,7 @@ pub struct Probe {
 }
 
 /// When a probe asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pace {
     /// `delay_loop`: from the end of one check to the next.
     pub delay_loop: Duration,
@@ -85,7 +85,7 @@ pub struct Pace {
 }
 
 /// What a probe asks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialogue {
     /// `TCP_CHECK`: a connection.
     Tcp(Connection),
@@ -104,7 +104,7 @@ pub enum Dialogue {
 }
 
 /// Where a check connects, and from where.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Connection {
     /// `connect_ip`, else the address of the real server.
     pub address: IpAddr,
@@ -117,7 +117,7 @@ pub struct Connection {
 }
 
 /// Where a check comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source {
     /// `bindto`, of the family of the target.
     pub address: Option<IpAddr>,
@@ -130,7 +130,7 @@ pub struct Source {
 }
 
 /// `SMTP_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Smtp {
     /// Where.
     pub connection: Connection,
@@ -139,7 +139,7 @@ pub struct Smtp {
 }
 
 /// `DNS_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dns {
     /// Where.
     pub connection: Connection,
@@ -150,7 +150,7 @@ pub struct Dns {
 }
 
 /// The record a DNS check asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RecordType {
     /// IPv4 address.
     A,
@@ -210,7 +210,7 @@ impl RecordType {
 }
 
 /// `UDP_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Udp {
     /// Where.
     pub connection: Connection,
@@ -221,7 +221,7 @@ pub struct Udp {
 }
 
 /// What answer a UDP check wants.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reply {
     /// None: it is enough that nobody refuses.
     NotNeeded,
@@ -232,7 +232,7 @@ pub enum Reply {
 }
 
 /// What an answer must look like.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     /// Each byte, and which of its bits count.
     pub bytes: Vec<(u8, u8)>,
@@ -243,7 +243,7 @@ pub struct Pattern {
 }
 
 /// `MISC_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Misc {
     /// The command, by the name the configuration knows it by.
     pub command: CommandName,
@@ -264,7 +264,7 @@ impl fmt::Debug for CommandName {
 }
 
 /// `FILE_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileCheck {
     /// `track_file`.
     pub file: Arc<str>,
@@ -273,7 +273,7 @@ pub struct FileCheck {
 }
 
 /// What the value of a tracked file is multiplied with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileWeight {
     /// The factor; 0: a value other than zero is down.
     pub factor: i32,
@@ -282,7 +282,7 @@ pub struct FileWeight {
 }
 
 /// `BFD_CHECK`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BfdCheck {
     /// `name` of the `bfd_instance`.
     pub session: Arc<str>,

@@ -1,0 +1,127 @@
+//! The lines and mails about checks, in upstream's words.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use check::config::{Dialogue, Misc};
+use core::fmt::Display;
+
+/// The line about a check that succeeded.
+pub(crate) fn success(dialogue: &Dialogue, real: &dyn Display, key: &dyn Display) -> String {
+    match dialogue {
+        Dialogue::Tcp(_) => format!("TCP connection to {real} success."),
+        Dialogue::Http(_) => format!("Remote Web server {real} succeed on service."),
+        Dialogue::Smtp(_) => format!("Remote SMTP server {real} succeed on service."),
+        Dialogue::Dns(_) => format!("DNS_CHECK ({real}) success."),
+        Dialogue::Udp(_) => format!("UDP connection to {real} success."),
+        Dialogue::Ping(_) => format!("ICMP connection to {real} success."),
+        Dialogue::Misc(misc) => format!("Misc check for [{real} VS {key}] by [{}] succeeded", program(misc)),
+    }
+}
+
+/// The line about a check that failed for good, after so many failures that were forgiven.
+pub(crate) fn failure(
+    dialogue: &Dialogue,
+    real: &dyn Display,
+    key: &dyn Display,
+    retries: u32,
+    reason: &str,
+) -> String {
+    let after = if retries > 0 {
+        format!(" after {retries} retries")
+    } else {
+        String::new()
+    };
+    match dialogue {
+        Dialogue::Tcp(_) => format!("TCP_CHECK on service {real} failed{after}."),
+        Dialogue::Http(http) if http.tls => format!("SSL_CHECK on service {real} failed{after}."),
+        Dialogue::Http(_) => format!("HTTP_CHECK on service {real} failed{after}."),
+        Dialogue::Smtp(_) => format!("SMTP_CHECK on service {real} failed{after}."),
+        Dialogue::Dns(_) => format!("DNS_CHECK ({real}) failed{after}."),
+        Dialogue::Udp(_) => format!("UDP_CHECK on service {real} failed{after}."),
+        Dialogue::Ping(_) => format!("PING_CHECK on service {real} failed{after}."),
+        Dialogue::Misc(misc) => misc_failure(program(misc), real, key, &after, reason),
+    }
+}
+
+/// The line about a failure that is forgiven.
+pub(crate) fn forgiven(
+    dialogue: &Dialogue,
+    real: &dyn Display,
+    key: &dyn Display,
+    (attempt, of): (u32, u32),
+    reason: &str,
+) -> String {
+    match dialogue {
+        Dialogue::Misc(misc) => {
+            let detail = if attempt == 1 {
+                format!(", will do {of} retries")
+            } else {
+                format!(" on retry {}/{of}", attempt - 1)
+            };
+            misc_failure(program(misc), real, key, &detail, reason)
+        }
+        Dialogue::Tcp(_)
+        | Dialogue::Http(_)
+        | Dialogue::Smtp(_)
+        | Dialogue::Dns(_)
+        | Dialogue::Udp(_)
+        | Dialogue::Ping(_) => why(dialogue, real, reason),
+    }
+}
+
+/// The command as it is written; its name also says as whom it is run, behind it.
+fn program(misc: &Misc) -> &str {
+    let name = &*misc.command.0;
+    name.rsplit_once(" as ").map_or(name, |(program, _)| program)
+}
+
+fn misc_failure(command: &str, real: &dyn Display, key: &dyn Display, detail: &str, reason: &str) -> String {
+    let (word, reason) = match reason {
+        "timed out" | "" => ("timed out", String::new()),
+        other => ("failed", format!(" ({other})")),
+    };
+    format!("Misc check for [{real} VS {key}] by [{command}] {word}{detail}{reason}")
+}
+
+/// The line about the reason of a failure.
+pub(crate) fn why(dialogue: &Dialogue, real: &dyn Display, reason: &str) -> String {
+    match dialogue {
+        Dialogue::Tcp(_) => format!("TCP connection to {real} {reason}."),
+        Dialogue::Udp(_) => format!("UDP connection to {real} {reason}."),
+        Dialogue::Ping(_) => format!("ICMP connection to {real} {reason}."),
+        Dialogue::Http(_) => format!("{reason} server {real}."),
+        Dialogue::Smtp(_) => format!("SMTP_CHECK {reason} server {real}."),
+        Dialogue::Dns(_) => format!("DNS_CHECK ({real}) {reason}"),
+        Dialogue::Misc(_) => reason.to_string(),
+    }
+}
+
+/// Whether the reason of a failure is logged when the server goes down, and not only with `log_all_failures`.
+pub(crate) const fn says_why(dialogue: &Dialogue) -> bool {
+    match dialogue {
+        Dialogue::Http(_) | Dialogue::Smtp(_) | Dialogue::Dns(_) => true,
+        Dialogue::Tcp(_) | Dialogue::Udp(_) | Dialogue::Ping(_) | Dialogue::Misc(_) => false,
+    }
+}
+
+/// The text of a mail about a check.
+pub(crate) fn mail(dialogue: &Dialogue, up: bool, reason: &str) -> String {
+    let result = if up { "succeed" } else { "failed" };
+    match dialogue {
+        Dialogue::Tcp(_) => format!("=> TCP CHECK {result} on service <="),
+        Dialogue::Udp(_) => format!("=> UDP CHECK {result} on service <="),
+        Dialogue::Ping(_) => format!("=> PING CHECK {result} on service <="),
+        Dialogue::Dns(_) => format!("=> DNS_CHECK: {result} on service <="),
+        Dialogue::Http(_) | Dialogue::Smtp(_) if up => "=> CHECK succeed on service <=".to_string(),
+        Dialogue::Http(_) => "=> CHECK failed on service : HTTP/SSL request failed <=".to_string(),
+        Dialogue::Smtp(_) => format!("=> CHECK failed on service : {reason} <="),
+        Dialogue::Misc(_) => {
+            let result = match (up, reason) {
+                (true, _) => "succeeded",
+                (false, "timed out") => "timed out",
+                (false, _) => "failed",
+            };
+            format!("=> MISC CHECK {result} on service <=")
+        }
+    }
+}
