@@ -86,6 +86,10 @@ pub(crate) struct Settings {
     pub(crate) state_dump: Option<String>,
     /// `tmp_config_directory`, which cannot change while the daemon runs.
     pub(crate) temporary_folder: Option<String>,
+    /// `net_namespace_ipvs`, which cannot change while the daemon runs.
+    pub(crate) ipvs_namespace: Option<lvs::config::Namespace>,
+    /// The table of `nftables_ipvs`, which cannot change while the daemon runs.
+    pub(crate) ipvs_table: Option<std::sync::Arc<str>>,
     /// `disable_local_igmp`, which cannot change while the daemon runs.
     pub(crate) disable_local_igmp: bool,
 }
@@ -103,6 +107,8 @@ pub(crate) fn settings(model: &Model) -> Settings {
         data_use_instance: global.data_use_instance,
         state_dump: global.state_dump_file.clone(),
         temporary_folder: global.tmp_config_directory.clone(),
+        ipvs_namespace: model.servers.settings.namespace.clone(),
+        ipvs_table: model.servers.settings.nftables.as_ref().map(|nft| nft.table.clone()),
         disable_local_igmp: global.disable_local_igmp,
     }
 }
@@ -115,6 +121,15 @@ impl Settings {
         }
         if self.instance != new.instance {
             return Some("instance name");
+        }
+        if self.ipvs_namespace != new.ipvs_namespace {
+            return Some("IPVS network namespace");
+        }
+        // One that is new, or not wanted any more, can be made and removed.
+        if let (Some(old), Some(new)) = (&self.ipvs_table, &new.ipvs_table)
+            && old != new
+        {
+            return Some("IPVS nftables table name");
         }
         if self.temporary_folder != new.temporary_folder {
             return Some("config_directory");

@@ -52,6 +52,29 @@ pub(crate) enum ToRole {
         /// How it ended.
         outcome: Outcome,
     },
+    /// No process is left of what [`FromRole::RunScript`] started; after its [`ToRole::ScriptRan`].
+    ScriptGone {
+        /// The ticket of the request.
+        ticket: u64,
+    },
+    /// The instance that decides the direction of the IPVS sync daemon has a new state.
+    InstanceState {
+        /// It is master.
+        master: bool,
+    },
+}
+
+/// A change of a virtual or real server, and whom it is told: all that is there, in this order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerNotice {
+    /// Whom it is about: the first words of the FIFO line. Scripts of one subject run one after the other.
+    pub(crate) subject: String,
+    /// The script.
+    pub(crate) script: Option<Script>,
+    /// The whole line for FIFOs.
+    pub(crate) line: Option<String>,
+    /// Subject and text of a mail.
+    pub(crate) mail: Option<(String, String)>,
 }
 
 /// How a run of a script ended.
@@ -142,6 +165,8 @@ pub(crate) struct Briefing {
     pub(crate) options: Options,
     /// Virtual addresses an earlier run may have left, one `INTERFACE PREFIX` each.
     pub(crate) leftovers: Vec<String>,
+    /// The first start of this role by this daemon; no other one has left anything it should go on with.
+    pub(crate) first: bool,
 }
 
 /// Options of the command line that matter to a role.
@@ -151,6 +176,8 @@ pub(crate) struct Options {
     pub(crate) detail: u8,
     /// `-V`: leave addresses in place at the end.
     pub(crate) keep_addresses: bool,
+    /// `-I`: leave virtual services in place at the end.
+    pub(crate) keep_services: bool,
     /// `-X`: release addresses on a transition that a signal caused.
     pub(crate) release_vips: bool,
     /// `-a`: log every address that comes or goes.
@@ -241,6 +268,8 @@ pub(crate) enum FromRole {
         /// How long it may take.
         timeout: Duration,
     },
+    /// A virtual or real server has changed.
+    ServerChanged(Box<ServerNotice>),
     /// Everything is withdrawn; the process ends now.
     Finished,
 }
@@ -298,6 +327,8 @@ mod tests {
                 ticket: 7,
                 outcome: Outcome::NotRun("no".to_owned()),
             },
+            ToRole::ScriptGone { ticket: 7 },
+            ToRole::InstanceState { master: true },
         ]
     }
 
@@ -339,6 +370,12 @@ mod tests {
                 },
                 timeout: Duration::from_secs(1),
             },
+            FromRole::ServerChanged(Box::new(ServerNotice {
+                subject: "VS [192.0.2.1]:tcp:80".to_owned(),
+                script: Some(Script::default()),
+                line: Some("VS [192.0.2.1]:tcp:80 UP\n\0".to_owned()),
+                mail: Some(("subject".to_owned(), "text".to_owned())),
+            })),
             FromRole::Finished,
         ]
     }
@@ -385,6 +422,7 @@ mod tests {
                 ..Options::default()
             },
             leftovers: vec!["eth0 10.0.0.1/24".to_owned()],
+            first: true,
         };
         let sealed = seal("test", &briefing).unwrap();
         assert_eq!(unseal::<Briefing>(&sealed).unwrap(), briefing);

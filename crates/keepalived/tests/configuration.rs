@@ -210,20 +210,18 @@ fn a_role_starts_and_ends_when_a_reload_gives_and_takes_its_configuration() {
 }
 
 #[test]
-fn blocks_of_features_that_come_later_are_named_at_the_start() {
+fn virtual_servers_have_a_process_of_their_own_unless_it_is_not_wanted() {
     let blocks = "virtual_server 10.99.0.20 80 {\n protocol TCP\n real_server 10.99.0.21 80 {\n }\n}\n";
     let place = Place::new(&format!("{ONE_INSTANCE}{blocks}"));
     let mut daemon = place.daemon(&[]);
-    daemon.wait_for("virtual_server blocks are not implemented yet");
+    daemon.wait_for("Starting Healthcheck child process");
+    daemon.wait_for("Gained quorum 1+0=1 <= 1 for VS [10.99.0.20]:tcp:80");
     daemon.wait_for("Startup complete");
     daemon.stop();
     let mut quiet = place.daemon(&["-P"]);
     quiet.wait_for("Startup complete");
     let said = quiet.stop();
-    assert!(
-        !said.iter().any(|line| line.contains("virtual_server blocks")),
-        "{said:?}"
-    );
+    assert!(!said.iter().any(|line| line.contains("Healthcheck")), "{said:?}");
 }
 
 #[test]

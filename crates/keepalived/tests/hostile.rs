@@ -199,8 +199,8 @@ fn a_reload_changes_how_the_role_is_called_and_scheduled() {
 #[test]
 fn an_option_whose_feature_comes_later_says_so_once() {
     let place = Place::new(ONE_INSTANCE);
-    let mut daemon = place.daemon(&["-I", "-I"]);
-    daemon.wait_for("Option --dont-release-ipvs is not implemented yet");
+    let mut daemon = place.daemon(&["-x", "-x"]);
+    daemon.wait_for("Option --snmp is not implemented yet");
     daemon.wait_for("Startup complete");
     let times = daemon
         .said

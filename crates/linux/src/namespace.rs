@@ -20,6 +20,25 @@ pub fn join_network(file: &Path) -> Result<(), SysError> {
     setns(handle, CloneFlags::CLONE_NEWNET).map_err(|errno| fail(errno.into()))
 }
 
+/// Does something in the network namespace that `file` names, in a thread of its own: what is opened there stays there.
+pub fn within<T: Send + 'static>(
+    file: std::path::PathBuf,
+    work: impl FnOnce() -> Result<T, SysError> + Send + 'static,
+) -> Result<T, SysError> {
+    let thread = std::thread::spawn(move || {
+        join_network(&file)?;
+        work()
+    });
+    let died = || {
+        SysError::new(
+            "work in another network namespace",
+            "",
+            io::Error::other("the thread died"),
+        )
+    };
+    thread.join().unwrap_or_else(|_| Err(died()))
+}
+
 /// From now on mounts made by this process are seen by it and its children only; mounts made outside still
 /// arrive here.
 pub fn leave_mounts() -> Result<(), SysError> {

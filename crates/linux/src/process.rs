@@ -214,6 +214,16 @@ pub fn allow_core_files() -> Result<(), SysError> {
         .map_err(fail)
 }
 
+/// As many open descriptors as this process may have: checks need one each.
+pub fn raise_descriptor_limit() -> Result<(), SysError> {
+    let fail = |errno: Errno| SysError::new("raise the limit of open descriptors", "", errno);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(fail)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(fail)?;
+    }
+    Ok(())
+}
+
 /// Microseconds of the machine's monotonic clock, the time line of timers.
 pub fn monotonic() -> Instant {
     // CLOCK_MONOTONIC exists on every Linux; a failure here would be a kernel without time.

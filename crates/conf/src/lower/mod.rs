@@ -246,10 +246,6 @@ impl<'f> Lowering<'f> {
 
     /// A keyword that the tables know and nothing implements: said once for each.
     pub(crate) fn not_yet(&mut self, line: &Statement<'_>, keyword: &'static str) {
-        match keyword {
-            "virtual_server" | "virtual_server_group" => self.has_checkers = true,
-            _ => {}
-        }
         if self.later.insert(keyword) {
             let text = format!("{keyword} is not implemented yet - ignoring");
             self.say(line, 0, Class::Notice, "not-implemented-yet", text);

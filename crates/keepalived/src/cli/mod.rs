@@ -66,6 +66,8 @@ pub(crate) struct Options {
     pub(crate) release_vips: bool,
     /// `-V`.
     pub(crate) keep_vrrp: bool,
+    /// `-I`: leave virtual services in place.
+    pub(crate) keep_ipvs: bool,
     /// `-R`.
     pub(crate) no_respawn: bool,
     /// `-n`.
@@ -265,7 +267,7 @@ mod tests {
             ("-G", "--no-syslog", |o| o.no_syslog),
             ("-X", "--release-vips", |o| o.release_vips),
             ("-V", "--dont-release-vrrp", |o| o.keep_vrrp),
-            ("-I", "--dont-release-ipvs", |o| o.not_yet == ["--dont-release-ipvs"]),
+            ("-I", "--dont-release-ipvs", |o| o.keep_ipvs),
             ("-R", "--dont-respawn", |o| o.no_respawn),
             ("-n", "--dont-fork", |o| o.foreground),
             ("-d", "--dump-conf", |o| o.dump_configuration),

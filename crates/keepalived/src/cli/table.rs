@@ -187,7 +187,7 @@ pub(crate) const TABLE: &[Spec] = &[
         'I',
         "dont-release-ipvs",
         &["Leave virtual services in place at the end"],
-        |o, _| later(o, "--dont-release-ipvs"),
+        |o, _| set(&mut o.keep_ipvs),
     ),
     flag('R', "dont-respawn", &["End when one of the processes dies"], |o, _| {
         set(&mut o.no_respawn)

@@ -5,6 +5,7 @@
 //! is in its own module.
 
 mod bfd;
+mod check;
 mod sessions;
 pub(crate) mod setup;
 mod vrrp;
@@ -113,12 +114,21 @@ pub(crate) enum Order {
         outcome: Outcome,
     },
     /// A script this role asked for has ended ([`FromRole::RunScript`]).
-    #[allow(dead_code, reason = "no role asks for scripts yet")]
     ScriptRan {
         /// The ticket of the request.
         ticket: u64,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// No process is left of a script this role asked for.
+    ScriptGone {
+        /// The ticket of the request.
+        ticket: u64,
+    },
+    /// The instance of the IPVS sync daemon has a new state.
+    InstanceState {
+        /// It is master.
+        master: bool,
     },
 }
 
@@ -132,6 +142,8 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     /// Addresses that an earlier run may have left.
     pub(crate) leftovers: Vec<AddressKey>,
+    /// The first start of this role by this daemon.
+    pub(crate) first: bool,
     outbox: Rc<RefCell<Outbox>>,
     reporter: Reporter,
     signals: Signals,
@@ -251,6 +263,8 @@ impl Context {
             }
             ToRole::ScriptResult { script, outcome } => Next::Order(Order::ScriptResult { script, outcome }),
             ToRole::ScriptRan { ticket, outcome } => Next::Order(Order::ScriptRan { ticket, outcome }),
+            ToRole::ScriptGone { ticket } => Next::Order(Order::ScriptGone { ticket }),
+            ToRole::InstanceState { master } => Next::Order(Order::InstanceState { master }),
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })
@@ -311,10 +325,7 @@ pub(crate) fn run(kind: Kind) -> u8 {
     let code = match kind {
         Kind::Vrrp => vrrp::run(context),
         Kind::Bfd => bfd::run(context),
-        Kind::Check => {
-            reporter.error(format_args!("The {} process is not implemented yet", kind.title()));
-            exit::CONFIG
-        }
+        Kind::Check => check::run(context),
     };
     let mut outbox = outbox.borrow_mut();
     if let Err(error) = outbox.send(&FromRole::Finished, None) {
@@ -356,6 +367,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         model,
         generation: briefing.generation,
         options: briefing.options,
+        first: briefing.first,
         leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
         outbox,
         reporter,

@@ -20,9 +20,19 @@ const MESSAGE: usize = 256;
 pub(crate) struct Sessions {
     channel: Option<Channel>,
     up: BTreeMap<String, bool>,
+    /// Nothing is said of a session that nothing is known of yet.
+    patient: bool,
 }
 
 impl Sessions {
+    /// For a role that assumes what it likes of a session until there is a first word on it.
+    pub(crate) fn patient() -> Sessions {
+        Sessions {
+            patient: true,
+            ..Sessions::default()
+        }
+    }
+
     /// There is a bfd role at the other end of this channel; gives back the channel before it.
     pub(crate) fn replace(&mut self, channel: Channel) -> Option<Channel> {
         self.channel.replace(channel)
@@ -73,6 +83,7 @@ impl Sessions {
             PathState::Up => true,
             PathState::Down => false,
             // What was known before holds; for whoever knows nothing a session is down.
+            PathState::Undecided if self.patient && !self.up.contains_key(&session) => return,
             PathState::Undecided => self.up.get(&session).copied().unwrap_or(false),
         };
         if self.up.get(&session) != Some(&up) {
@@ -121,6 +132,17 @@ mod tests {
         tell(&theirs, "b", PathState::Down);
         assert_eq!(read(&mut sessions), (vec![("b".into(), false)], false));
         assert_eq!(sessions.known().collect::<Vec<_>>(), [("a", true), ("b", false)]);
+    }
+
+    #[test]
+    fn a_patient_role_hears_nothing_before_there_is_a_first_verdict() {
+        let mut sessions = Sessions::patient();
+        let (theirs, ours) = Channel::pair().unwrap();
+        sessions.replace(ours);
+        tell(&theirs, "a", PathState::Undecided);
+        assert_eq!(read(&mut sessions).0, []);
+        tell(&theirs, "a", PathState::Down);
+        assert_eq!(read(&mut sessions).0, [("a".into(), false)]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Child {
     pub(super) state: State,
     /// When it is started again after a death.
     pub(super) backoff: Backoff,
+    /// Its process has been started before.
+    pub(super) was_started: bool,
     pid_path: PathBuf,
     lock: Option<LockedFile>,
 }
@@ -80,6 +82,7 @@ impl Child {
             kind,
             state: State::Idle,
             backoff: Backoff::default(),
+            was_started: false,
             pid_path: pid_path.to_owned(),
             lock: None,
         }
@@ -123,6 +126,7 @@ impl Child {
         expect_sent(ours.send(&message, &descriptors)?)?;
         let role = format!("--role={}", self.kind.word());
         let pid = executable.spawn(argv0, &[OsStr::new(&role)], theirs, &sdnotify::VARIABLES)?;
+        self.was_started = true;
         self.state = State::Running(Running {
             pid,
             channel: ours,

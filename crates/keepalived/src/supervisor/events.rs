@@ -96,13 +96,7 @@ impl Supervisor {
                 priority,
                 cause,
             } => {
-                self.instances.insert(instance.clone(), (state.clone(), priority));
-                self.tell_change(Change {
-                    subject: Subject::Instance(instance),
-                    state,
-                    priority,
-                    cause,
-                });
+                self.on_state(instance, state, priority, cause);
                 None
             }
             FromRole::GroupChanged { group, state, cause } => {
@@ -138,6 +132,10 @@ impl Supervisor {
                 self.run_script(now, Purpose::Asked(kind, ticket), &script, Some(timeout));
                 None
             }
+            FromRole::ServerChanged(notice) => {
+                self.tell_server(*notice);
+                None
+            }
             FromRole::Beat | FromRole::Finished => None,
             FromRole::Ready { generation } | FromRole::Reloaded { generation } => Some(generation),
         };
@@ -153,6 +151,17 @@ impl Supervisor {
         if generation.is_some() {
             self.settle();
         }
+    }
+
+    fn on_state(&mut self, instance: String, state: String, priority: u8, cause: String) {
+        self.instances.insert(instance.clone(), (state.clone(), priority));
+        self.tell_sync_direction(Some(&instance));
+        self.tell_change(Change {
+            subject: Subject::Instance(instance),
+            state,
+            priority,
+            cause,
+        });
     }
 
     fn write_lines(&mut self, kind: Kind, pid: Pid, lines: &[Line], dropped: u64) {

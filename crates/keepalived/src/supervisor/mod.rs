@@ -240,10 +240,6 @@ impl Supervisor {
 
     /// Starts every role that has something to do.
     fn start_roles(&mut self) {
-        if self.has_blocks(Kind::Check) {
-            let text = "virtual_server blocks are not implemented yet: no virtual service is set up or checked";
-            self.reporter.say(Level::Warning, text);
-        }
         let wanted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.wants(*kind)).collect();
         if wanted.is_empty() {
             self.reporter
@@ -268,16 +264,39 @@ impl Supervisor {
         match kind {
             Kind::Vrrp => self.has_blocks(kind) || (self.options.all && !self.options.no_vrrp),
             Kind::Bfd => self.has_blocks(kind) || (self.options.all && !self.options.no_bfd),
-            // Its role does not exist yet.
-            Kind::Check => false,
+            Kind::Check => {
+                !self.options.no_check && (self.has_blocks(kind) || self.options.all || self.follows_an_instance())
+            }
+        }
+    }
+
+    /// Whether there is an IPVS sync daemon whose direction an instance decides: the check role runs it, also if there is
+    /// no virtual server.
+    fn follows_an_instance(&self) -> bool {
+        let daemon = self.model.servers.settings.sync_daemon.as_ref();
+        daemon.is_some_and(|daemon| daemon.instance.is_some()) && !self.options.no_vrrp
+    }
+
+    /// Tells the check role the state of the instance its sync daemon follows.
+    fn tell_sync_direction(&self, changed: Option<&str>) {
+        let daemon = self.model.servers.settings.sync_daemon.as_ref();
+        let Some(instance) = daemon.and_then(|daemon| daemon.instance.as_deref()) else {
+            return;
+        };
+        if changed.is_none_or(|changed| changed == instance)
+            && let Some((state, _)) = self.instances.get(instance)
+        {
+            let master = state == "MASTER";
+            self.tell_role(Kind::Check, &ipc::ToRole::InstanceState { master });
         }
     }
 
     /// Starts the process of a role; a failure counts as a death.
     fn start_role(&mut self, kind: Kind) {
         let now = process::monotonic();
-        let briefing = self.briefing();
         let index = self.child_index(kind);
+        let first = self.children.get(index).is_some_and(|child| !child.was_started);
+        let briefing = self.briefing(first);
         let Some(child) = self.children.get_mut(index) else {
             return;
         };
@@ -298,6 +317,9 @@ impl Supervisor {
                 self.reporter
                     .info(format_args!("Starting {} child process, pid={pid}", kind.title()));
                 self.join(kind);
+                if kind == Kind::Check {
+                    self.tell_sync_direction(None);
+                }
             }
             Err(error) => {
                 self.reporter.error(error);
@@ -321,7 +343,7 @@ impl Supervisor {
         self.children.len() - 1
     }
 
-    fn briefing(&self) -> Briefing {
+    fn briefing(&self, first: bool) -> Briefing {
         let options = &self.options;
         Briefing {
             supervisor: process::Pid::own().0,
@@ -330,12 +352,14 @@ impl Supervisor {
             options: ipc::Options {
                 detail: options.detail,
                 keep_addresses: options.keep_vrrp,
+                keep_services: options.keep_ipvs,
                 release_vips: options.release_vips,
                 address_monitoring: options.address_monitoring,
                 core_files: options.core_files,
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },
             leftovers: self.leftovers.iter().cloned().collect(),
+            first,
         }
     }
 

@@ -91,6 +91,7 @@ impl Supervisor {
         }
         let shared = self.share();
         self.report(shared);
+        self.tell_sync_direction(None);
         self.settle();
     }
 

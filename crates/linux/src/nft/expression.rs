@@ -6,7 +6,8 @@
 use super::numbers::{data, expression as n};
 use crate::netlink::attribute::Writer;
 
-/// Registers that can be named: 1 to 4, sixteen bytes each. Zero is where verdicts go.
+/// Registers that can be named: 1 to 4, sixteen bytes each; the same space in pieces of four bytes from 8 on. Zero is where
+/// verdicts go.
 pub type Register = u32;
 
 /// One instruction.
@@ -59,6 +60,11 @@ pub enum Expression {
         register: Register,
         /// Where its value goes.
         to: Register,
+    },
+    /// Give the packet the mark that is in a register.
+    SetMark {
+        /// The register.
+        register: Register,
     },
     /// Count packets and bytes.
     Counter,
@@ -124,7 +130,7 @@ impl Expression {
     const fn name(&self) -> &'static str {
         match self {
             Expression::Payload { .. } => "payload",
-            Expression::Meta { .. } => "meta",
+            Expression::Meta { .. } | Expression::SetMark { .. } => "meta",
             Expression::Mask { .. } => "bitwise",
             Expression::Equals { .. } => "cmp",
             Expression::Lookup { .. } | Expression::Map { .. } => "lookup",
@@ -165,6 +171,9 @@ impl Expression {
                 writer
                     .put_be32(n::META_KEY, meta_number(*key))
                     .put_be32(n::META_TO, *to);
+            }
+            Expression::SetMark { register } => {
+                writer.put_be32(n::META_KEY, n::MARK).put_be32(n::META_FROM, *register);
             }
             Expression::Mask { register, mask } => {
                 // Rules of ours mask at most one address.

@@ -55,6 +55,10 @@ pub enum Type {
     InterfaceName,
     /// A type of an ICMPv6 message.
     Icmpv6Type,
+    /// A port of a transport protocol.
+    Port,
+    /// A mark of a packet, in the order of this machine.
+    Mark,
 }
 
 impl Type {
@@ -63,6 +67,8 @@ impl Type {
         match self {
             Type::Ipv4 => 7,
             Type::Ipv6 => 8,
+            Type::Port => 13,
+            Type::Mark => 19,
             Type::InterfaceIndex => 20,
             Type::Icmpv6Type => 29,
             Type::InterfaceName => 41,
@@ -71,16 +77,17 @@ impl Type {
 
     const fn length(self) -> u32 {
         match self {
-            Type::Ipv4 | Type::InterfaceIndex => 4,
+            Type::Ipv4 | Type::InterfaceIndex | Type::Mark => 4,
             Type::Ipv6 | Type::InterfaceName => 16,
+            Type::Port => 2,
             Type::Icmpv6Type => 1,
         }
     }
 
     const fn byte_order(self) -> u32 {
         match self {
-            Type::InterfaceIndex | Type::InterfaceName => set::HOST_ORDER,
-            Type::Ipv4 | Type::Ipv6 | Type::Icmpv6Type => set::NETWORK_ORDER,
+            Type::InterfaceIndex | Type::InterfaceName | Type::Mark => set::HOST_ORDER,
+            Type::Ipv4 | Type::Ipv6 | Type::Port | Type::Icmpv6Type => set::NETWORK_ORDER,
         }
     }
 }

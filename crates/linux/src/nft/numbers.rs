@@ -100,6 +100,8 @@ pub(super) mod expression {
     pub(in super::super) const PAYLOAD_LENGTH: u16 = 4;
     pub(in super::super) const META_TO: u16 = 1;
     pub(in super::super) const META_KEY: u16 = 2;
+    pub(in super::super) const META_FROM: u16 = 3;
+    pub(in super::super) const MARK: u32 = 3;
     pub(in super::super) const DUP_ADDRESS: u16 = 1;
     pub(in super::super) const DUP_DEVICE: u16 = 2;
     pub(in super::super) const COUNTER_BYTES: u16 = 1;

@@ -9,12 +9,14 @@ use check::draft::{HttpDraft, Kind, UrlDraft};
 use std::sync::Arc;
 
 /// `HTTP_GET {`.
-pub(crate) fn open_http(low: &mut Lowering<'_>, _: Line<'_, '_>) {
+pub(crate) fn open_http(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "HTTP_GET");
     super::open(low, Kind::Http(Box::default()));
 }
 
 /// `SSL_GET {`.
-pub(crate) fn open_ssl(low: &mut Lowering<'_>, _: Line<'_, '_>) {
+pub(crate) fn open_ssl(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "SSL_GET");
     let draft = HttpDraft {
         tls: true,
         ..HttpDraft::default()

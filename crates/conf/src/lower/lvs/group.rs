@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// `virtual_server_group NAME {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "virtual_server_group");
+    low.has_checkers = true;
     let name = GroupName::from(line.word(1).unwrap_or_default());
     low.lvs.group = Some((name, Vec::new()));
 }

@@ -20,7 +20,7 @@ const ENGINE_NAME: usize = 15;
 
 /// `virtual_server IP [PORT] | fwmark N | group NAME {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "virtual_server");
+    low.has_checkers = true;
     let word = line.word(1).unwrap_or_default();
     let target = match word {
         "fwmark" | "group" if line.word(2).is_none() => return low.missing_parameter(line, 2),

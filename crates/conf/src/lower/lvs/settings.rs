@@ -35,7 +35,6 @@ impl NftablesDraft {
 
 /// `lvs_timeouts [tcp N] [tcpfin N] [udp N]`.
 pub(crate) fn timeouts(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_timeouts");
     if line.word(2).is_none() {
         let text = "lvs_timeouts requires at least one option";
         return low.error(line, 0, "lvs-timeouts", text.to_owned());
@@ -72,14 +71,12 @@ pub(crate) fn timeouts(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 /// `lvs_flush`.
-pub(crate) fn flush(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_flush");
+pub(crate) fn flush(low: &mut Lowering<'_>, _: Line<'_, '_>) {
     low.lvs.servers.settings.flush = true;
 }
 
 /// `lvs_flush_on_stop [VS]`.
 pub(crate) fn flush_on_stop(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_flush_on_stop");
     low.lvs.servers.settings.flush_on_stop = match line.word(1) {
         None => FlushOnStop::Everything,
         Some("VS") => FlushOnStop::Services,
@@ -91,7 +88,6 @@ pub(crate) fn flush_on_stop(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `lvs_sync_daemon IF [inst INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group A]`, or `IF [INSTANCE [ID]]`.
 pub(crate) fn sync_daemon(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "lvs_sync_daemon");
     if let Some(before) = &low.lvs.servers.settings.sync_daemon {
         let instance = before.instance.as_deref().unwrap_or_default();
         let text = format!(
@@ -161,7 +157,6 @@ pub(crate) fn sync_daemon_of_instance(low: &mut Lowering<'_>, line: Line<'_, '_>
         );
         return low.error(line, 0, "lvs-sync", text);
     }
-    low.not_yet(line, "lvs_sync_daemon");
     if let Some(interface) = low.interface(line, 1, "lvs_sync_daemon_interface") {
         low.lvs.servers.settings.sync_daemon = Some(SyncDaemon {
             interface,
@@ -239,7 +234,6 @@ fn sync_group(low: &mut Lowering<'_>, line: Line<'_, '_>, at: usize) -> Option<I
 
 /// `nftables_ipvs [TABLE]`.
 pub(crate) fn nftables(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "nftables_ipvs");
     let word = line.word(1).unwrap_or(Nftables::TABLE);
     let text = if low.lvs.nftables.table.is_some() {
         "ipvs nftables already specified - ignoring"
@@ -367,7 +361,6 @@ pub(crate) fn netlink_monitor_force(low: &mut Lowering<'_>, line: Line<'_, '_>) 
 
 /// `net_namespace_ipvs [NAME]`.
 pub(crate) fn namespace(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "net_namespace_ipvs");
     let name = line.word(1).map(|word| low.lvs.share(word));
     if low.lvs.servers.settings.namespace.is_some() {
         let word = line.word(1).unwrap_or_default();

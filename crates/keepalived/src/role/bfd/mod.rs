@@ -196,8 +196,11 @@ impl Role {
                     self.context.answer_dump(crate::ipc::DumpKind::Data, &text);
                 }
                 Order::ClearStats => self.engine.clear_counters(),
-                // Scripts are tracked by virtual routers.
-                Order::ScriptResult { .. } | Order::ScriptRan { .. } => {}
+                // Scripts are tracked by virtual routers, or run for checks.
+                Order::ScriptResult { .. }
+                | Order::ScriptRan { .. }
+                | Order::ScriptGone { .. }
+                | Order::InstanceState { .. } => {}
                 Order::Stop => {
                     self.stopping = true;
                     self.engine.handle(now, Input::Shutdown, &mut self.actions);

@@ -17,7 +17,7 @@ mod paths;
 mod report;
 mod scripts;
 mod sockets;
-mod tracked;
+pub(in crate::role) mod tracked;
 mod translate;
 
 use super::sessions::Sessions;
@@ -457,7 +457,7 @@ impl Role {
                 Order::Link { with: _, channel } => self.listen_to_sessions(now, channel),
                 Order::ScriptResult { script, outcome } => self.script_result(now, &script, &outcome),
                 // This role asks for none.
-                Order::ScriptRan { .. } => {}
+                Order::ScriptRan { .. } | Order::ScriptGone { .. } | Order::InstanceState { .. } => {}
                 Order::Stop => {
                     self.stopping = true;
                     let keep_addresses = self.context.options.keep_addresses;

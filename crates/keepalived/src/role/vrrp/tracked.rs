@@ -29,7 +29,7 @@ pub(super) const PROCESSES: Token = Token(9);
 /// report processes.
 const EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a file that are looked at.
-const LOOKED_AT: usize = 127;
+pub(in crate::role) const LOOKED_AT: usize = 127;
 
 /// What is watched.
 pub(super) struct Finder {
@@ -240,7 +240,7 @@ impl Role {
 }
 
 /// Where a file really is: behind links if it exists, else in the real directory.
-fn real_path(path: &Path) -> PathBuf {
+pub(in crate::role) fn real_path(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| {
         let parent = path.parent().and_then(|parent| parent.canonicalize().ok());
         match (parent, path.file_name()) {
@@ -252,7 +252,7 @@ fn real_path(path: &Path) -> PathBuf {
 
 /// The number a file begins with, in the notation of C: 0x, a leading 0 for octal; 0 without a number. `None` outside 32
 /// bits.
-fn value(bytes: &[u8]) -> Option<i32> {
+pub(in crate::role) fn value(bytes: &[u8]) -> Option<i32> {
     let text: Vec<u8> = bytes.iter().copied().skip_while(u8::is_ascii_whitespace).collect();
     let (negative, digits) = match text.as_slice() {
         [b'-', rest @ ..] => (true, rest),

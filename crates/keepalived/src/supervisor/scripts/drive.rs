@@ -101,7 +101,8 @@ impl Supervisor {
                 }
                 Event::Gone(Purpose::Mail) => self.on_mail_end(now),
                 Event::Gone(Purpose::Startup) => self.after_startup_script(),
-                Event::Gone(Purpose::Asked(..) | Purpose::Reader(_) | Purpose::Shutdown) => {}
+                Event::Gone(Purpose::Asked(kind, ticket)) => self.tell_role(kind, &ToRole::ScriptGone { ticket }),
+                Event::Gone(Purpose::Reader(_) | Purpose::Shutdown) => {}
             }
         }
     }
@@ -125,7 +126,7 @@ impl Supervisor {
         }
     }
 
-    fn tell_role(&self, kind: Kind, message: &ToRole) {
+    pub(in crate::supervisor) fn tell_role(&self, kind: Kind, message: &ToRole) {
         let role = self.children.iter().find(|child| child.kind == kind);
         if let Some(running) = role.and_then(|child| child.running()) {
             self.report(running.tell(message, None));

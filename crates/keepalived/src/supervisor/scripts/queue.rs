@@ -22,6 +22,8 @@ pub(in crate::supervisor) enum Subject {
     Instance(String),
     /// A sync group.
     Group(String),
+    /// A virtual or real server, by the first words of its lines in FIFOs.
+    Server(String),
 }
 
 impl Subject {
@@ -30,13 +32,14 @@ impl Subject {
         match self {
             Subject::Instance(_) => "INSTANCE",
             Subject::Group(_) => "GROUP",
+            Subject::Server(_) => "SERVER",
         }
     }
 
     /// Its name.
     pub(in crate::supervisor) fn name(&self) -> &str {
         match self {
-            Subject::Instance(name) | Subject::Group(name) => name,
+            Subject::Instance(name) | Subject::Group(name) | Subject::Server(name) => name,
         }
     }
 }

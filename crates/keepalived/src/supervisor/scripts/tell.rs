@@ -7,7 +7,7 @@ use super::Purpose;
 use super::fifo::Kind as FifoKind;
 use super::queue::Subject;
 use super::script;
-use crate::ipc::Mail;
+use crate::ipc::{Mail, ServerNotice};
 use crate::log::Level;
 use crate::supervisor::{Phase, Supervisor};
 use base::Instant;
@@ -60,6 +60,32 @@ impl Supervisor {
         }
     }
 
+    /// Tells everybody of a change of a virtual or real server, as its role says.
+    pub(in crate::supervisor) fn tell_server(&mut self, notice: ServerNotice) {
+        if let Some(mut script) = notice.script {
+            self.changes += 1;
+            let sequence = ("KEEPALIVED_SEQUENCE".to_owned(), self.changes.to_string());
+            script.environment.push(sequence);
+            let subject = Subject::Server(notice.subject.clone());
+            if self.queues.push(&subject, script, false) {
+                let text = format!(
+                    "{}: too many notifications wait for a script, the oldest is dropped",
+                    notice.subject
+                );
+                self.reporter.say(Level::Warning, text);
+            }
+            self.start_notifications(process::monotonic());
+        }
+        if let Some(line) = notice.line {
+            for kind in [FifoKind::Global, FifoKind::Lvs] {
+                self.write_fifo(kind, &line);
+            }
+        }
+        if let Some((title, body)) = notice.mail {
+            self.send_mail(&title, &body);
+        }
+    }
+
     /// A master has seen an advert of lower priority.
     pub(in crate::supervisor) fn tell_lower_priority(&mut self, instance: String, priority: u8) {
         let change = Change {
@@ -88,6 +114,8 @@ impl Supervisor {
         let find = |model: &crate::configuration::Model| match subject {
             Subject::Instance(name) => model.notify.get(name).cloned(),
             Subject::Group(name) => model.notify_groups.get(name).cloned(),
+            // Its role says what is to be done.
+            Subject::Server(_) => None,
         };
         find(&self.model)
             .or_else(|| self.removed.get(subject).cloned())
@@ -232,6 +260,7 @@ fn words(change: &Change) -> Option<(String, String)> {
     let (what, group) = match change.subject {
         Subject::Instance(_) => ("Instance", false),
         Subject::Group(_) => ("Group", true),
+        Subject::Server(_) => return None,
     };
     let title = |text: &str| format!("VRRP {what} {name} - {text}");
     let state = change.state.as_str();

@@ -1,0 +1,227 @@
+//! `nftables_ipvs`: packets to the addresses of a group get the mark of the group.
+//!
+//! A table of ours in each family, a map for each protocol from address and port to mark, and a rule that looks it up.
+//! The table is made anew when what it should hold changes, in one transaction unless it is very large.
+
+use crate::log::Reporter;
+use base::Family;
+use director::Marked;
+use linux::SysError;
+use linux::namespace;
+use linux::nft::{Base, Batch, Element, Expression, Hook, MetaKey, NftSocket, Set, Type, Verdict};
+use lvs::config::{Entry, Nftables, Protocol};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Elements in one transaction: the kernel takes no more than some thousand at once.
+const AT_ONCE: usize = 3_000;
+/// Addresses of one range that get a mark, as many as services of a virtual server. More are left out.
+const ADDRESSES: usize = lvs::table::SERVICES;
+const CHAIN: &str = "in";
+
+/// What a table should hold: for each family and protocol, elements.
+type Wanted = BTreeMap<(Family, Protocol), Vec<Element>>;
+
+/// The maps in the kernel.
+pub(super) struct Maps {
+    reporter: Reporter,
+    socket: Option<NftSocket>,
+    settings: Option<Nftables>,
+    held: Wanted,
+    /// What went wrong last, so that it is logged once.
+    refused: Option<String>,
+}
+
+impl Maps {
+    /// Holds nothing yet.
+    pub(super) const fn new(reporter: Reporter) -> Maps {
+        Maps {
+            reporter,
+            socket: None,
+            settings: None,
+            held: BTreeMap::new(),
+            refused: None,
+        }
+    }
+
+    /// Follows the marks that are given away. `place`: the network namespace, if it is another one.
+    pub(super) fn follow(&mut self, place: Option<&PathBuf>, marks: Option<(&Nftables, Vec<Marked<'_>>)>) {
+        let Some((settings, marks)) = marks else {
+            return self.remove();
+        };
+        let wanted = wanted(&marks);
+        if self.settings.as_ref() == Some(settings) && self.held == wanted && self.refused.is_none() {
+            return;
+        }
+        match self.write(place, settings, &wanted) {
+            Ok(()) => self.refused = None,
+            Err(error) => {
+                let text = error.to_string();
+                if self.refused.as_ref() != Some(&text) {
+                    self.reporter.error(&text);
+                }
+                self.refused = Some(text);
+            }
+        }
+        self.settings = Some(settings.clone());
+        self.held = wanted;
+    }
+
+    fn open(&mut self, place: Option<&PathBuf>) -> Result<&mut NftSocket, SysError> {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => match place {
+                None => NftSocket::open()?,
+                Some(file) => namespace::within(file.clone(), NftSocket::open)?,
+            },
+        };
+        Ok(self.socket.insert(socket))
+    }
+
+    fn write(&mut self, place: Option<&PathBuf>, settings: &Nftables, wanted: &Wanted) -> Result<(), SysError> {
+        let held: Vec<Family> = self.families();
+        let socket = self.open(place)?;
+        let name = &*settings.table;
+        for family in [Family::V4, Family::V6] {
+            let of: BTreeMap<Protocol, &Vec<Element>> = wanted
+                .iter()
+                .filter(|((other, _), _)| *other == family)
+                .map(|((_, protocol), elements)| (*protocol, elements))
+                .collect();
+            if of.is_empty() {
+                if held.contains(&family) {
+                    let mut batch = Batch::new();
+                    batch.delete_table(family, name);
+                    socket.commit(batch)?;
+                }
+                continue;
+            }
+            let mut batch = Batch::new();
+            batch.replace_table(family, name);
+            batch.add_chain(family, name, CHAIN, Some((Hook::Input, settings.priority)));
+            for (protocol, elements) in &of {
+                let map = map_of(*protocol);
+                let set = Set {
+                    name: map,
+                    key: &[address_type(family), Type::Port],
+                    data: Some(Type::Mark),
+                    constant: false,
+                };
+                batch.add_set(family, name, &set);
+                batch.add_rule(family, name, CHAIN, &rule(family, *protocol));
+                let first = elements.get(..AT_ONCE).unwrap_or(elements);
+                batch.add_elements(family, name, map, first);
+            }
+            socket.commit(batch)?;
+            for (protocol, elements) in of {
+                for chunk in elements.chunks(AT_ONCE).skip(1) {
+                    let mut batch = Batch::new();
+                    batch.add_elements(family, name, map_of(protocol), chunk);
+                    socket.commit(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn families(&self) -> Vec<Family> {
+        self.held.keys().map(|(family, _)| *family).collect()
+    }
+
+    /// Removes the tables.
+    pub(super) fn remove(&mut self) {
+        let families = self.families();
+        let Some(settings) = self.settings.take() else { return };
+        self.held.clear();
+        let Some(socket) = &mut self.socket else { return };
+        for family in [Family::V4, Family::V6] {
+            if families.contains(&family) {
+                let mut batch = Batch::new();
+                batch.delete_table(family, &settings.table);
+                if let Err(error) = socket.commit(batch) {
+                    self.reporter.error(error);
+                }
+            }
+        }
+    }
+}
+
+fn wanted(marks: &[Marked<'_>]) -> Wanted {
+    let mut wanted = Wanted::new();
+    for (group, protocol, mark) in marks {
+        for entry in &group.entries {
+            let Entry::Range(range) = entry else { continue };
+            let elements = wanted.entry((range.family(), *protocol)).or_default();
+            elements.extend(range.addresses().take(ADDRESSES).map(|address| {
+                let mut key = match address {
+                    IpAddr::V4(address) => address.octets().to_vec(),
+                    IpAddr::V6(address) => address.octets().to_vec(),
+                };
+                key.extend(range.port().to_be_bytes());
+                key.extend([0, 0]);
+                Element {
+                    key,
+                    data: mark.to_ne_bytes().to_vec(),
+                }
+            }));
+        }
+    }
+    for elements in wanted.values_mut() {
+        // An address in two groups belongs to the first.
+        elements.sort_by(|a, b| a.key.cmp(&b.key));
+        elements.dedup_by(|a, b| a.key == b.key);
+    }
+    wanted
+}
+
+const fn address_type(family: Family) -> Type {
+    match family {
+        Family::V4 => Type::Ipv4,
+        Family::V6 => Type::Ipv6,
+    }
+}
+
+const fn map_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp_map",
+        Protocol::Udp => "udp_map",
+        Protocol::Sctp => "sctp_map",
+    }
+}
+
+/// Registers of four bytes begin here.
+const FIRST: u32 = 8;
+
+/// The rule of a protocol: destination address and port looked up, the mark set.
+fn rule(family: Family, protocol: Protocol) -> Vec<Expression> {
+    let (offset, length) = match family {
+        Family::V4 => (16, 4),
+        Family::V6 => (24, 16),
+    };
+    vec![
+        Expression::Meta {
+            key: MetaKey::Protocol,
+            to: 1,
+        },
+        Expression::Equals {
+            register: 1,
+            value: vec![protocol.number()],
+        },
+        Expression::header(offset, length, FIRST),
+        Expression::Payload {
+            base: Base::Transport,
+            offset: 2,
+            length: 2,
+            to: FIRST + length / 4,
+        },
+        Expression::Map {
+            map: map_of(protocol).to_owned(),
+            register: FIRST,
+            to: 1,
+        },
+        Expression::SetMark { register: 1 },
+        Expression::Counter,
+        Expression::Verdict(Verdict::Accept),
+    ]
+}
