@@ -1,0 +1,251 @@
+# What only this daemon does: it puts right what others change, and goes on after its own death.
+. /lab/world.sh
+daemon=$1
+shift
+
+pool() {
+    cat <<C
+virtual_server 192.0.2.200 80 {
+    delay_loop 1
+    warmup 0
+    lb_algo wrr
+    lb_kind NAT
+    protocol TCP
+    $(real "10.0.0.11 80" "weight 5")
+    $(real "10.0.0.12 80" "weight 5")
+    $(real "10.0.0.13 80" "weight 5")
+}
+C
+}
+
+# Starts with the pool, changed by a command of sed.
+start_pool() {
+    pool | sed "${1:-}" >/run/pool.conf
+    start </run/pool.conf
+}
+
+good() {
+    [ "$(table)" = "$1" ]
+}
+
+repair() {
+    # Somebody else's, in the same kernel.
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    ipvsadm -a -t 192.0.2.99:99 -r 10.9.9.9:99 -m -w 9
+    start_pool
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    right=$(table)
+    for edit in "-D -t 192.0.2.200:80" "-d -t 192.0.2.200:80 -r 10.0.0.11:80" "-e -t 192.0.2.200:80 -r 10.0.0.12:80 -m -w 77" \
+        "-e -t 192.0.2.200:80 -r 10.0.0.12:80 -g -w 5" "-a -t 192.0.2.200:80 -r 10.0.0.66:80 -m" "-E -t 192.0.2.200:80 -s sh -p 30"; do
+        ipvsadm $edit || fail "cannot edit: $edit"
+        within 5 good "$right" || fail "put right within five seconds: $edit"
+    done
+    # Everything at once, the stranger's too, which stays away.
+    ipvsadm -C
+    within 5 has "192.0.2.200:80 -r 10.0.0.13:80 -m -w 5" || fail "all of it is put back"
+    lacks 192.0.2.99 || fail "what is not ours is not ours to put back"
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    stop
+    [ "$(table)" = "-A -t 192.0.2.99:99 -s lc" ] || fail "the stranger stays at the end"
+    ipvsadm -C
+}
+
+# Connections the service has had; the kernel counts with some delay.
+connections() {
+    ipvsadm -Ln --stats | sed -n 's/^TCP *192.0.2.200:80 *\([0-9]*\).*/\1/p'
+}
+
+counted() {
+    [ "$(connections)" -ge 1 ]
+}
+
+death() {
+    start_pool
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    kill_server rs1
+    within 10 lacks 10.0.0.11:80 || fail "the dead server is gone"
+    get client 192.0.2.200 >/dev/null
+    within 10 counted || fail "connections are counted"
+    before=$(connections)
+    # The dead server must not come back for a moment: everything that happens to the table is watched.
+    (while sleep 0.05; do has 10.0.0.11 && touch /run/resurrected; done) &
+    watcher=$!
+    : >$log
+    kill -9 "$(cat /run/checkers.pid)"
+    within 10 grep -q "died: Respawning" $log || fail "the death is noticed"
+    within 15 grep -q "TCP_CHECK on service .10.0.0.11.:tcp:80 failed" $log || fail "it is checked again"
+    within 5 grep -q "TCP connection to .10.0.0.13.:tcp:80 success" $log || fail "so are the others"
+    kill $watcher
+    [ -e /run/resurrected ] && fail "a dead server was put back"
+    now=$(connections)
+    [ "$now" -ge "$before" ] || fail "the service was set up anew: $before, $now"
+    serve rs1
+    within 10 has 10.0.0.11:80 || fail "it comes back when it answers"
+    stop
+    empty || fail "nothing is left"
+}
+
+told() {
+    start_pool '1i global_defs {\n lvs_notify_fifo /run/lvs.fifo\n}
+        s/lb_kind NAT/&\n omega\n quorum_down "\/bin\/touch \/run\/down"/'
+    within 5 test -p /run/lvs.fifo || fail "the FIFO is made"
+    tr -d '\0' </run/lvs.fifo >/run/lines &
+    within 10 grep -q "^VS .192.0.2.200.:tcp:80 UP$" /run/lines || fail "the quorum is a line"
+    kill_server rs1
+    within 10 grep -q "^RS .10.0.0.11.:tcp:80 .192.0.2.200.:tcp:80 DOWN$" /run/lines || fail "a server that dies is a line"
+    stop
+    within 5 grep -q "^VS .192.0.2.200.:tcp:80 DOWN$" /run/lines || fail "the end is told with omega: $(cat /run/lines)"
+    within 5 test -e /run/down || fail "the script runs"
+    serve rs1
+}
+
+one_mark() {
+    start <<C
+global_defs {
+    nftables_ipvs
+}
+virtual_server_group web {
+    192.0.2.200 80
+    192.0.2.201-203 80
+}
+virtual_server group web {
+    delay_loop 1
+    warmup 0
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    $(real "10.0.0.11 80")
+    $(real "10.0.0.12 80")
+}
+C
+    within 10 has "-f 1000 -r 10.0.0.12" || fail "the group is one service with a mark"
+    lacks "192.0.2" || fail "and nothing else"
+    nft list table ip keepalived_ipvs >/run/nft || fail "there is a table of nftables before the service"
+    grep -q "192.0.2.203 . 80 : 0x000003e8" /run/nft || fail "with every address: $(cat /run/nft)"
+    [ "$(answers client 192.0.2.200 4)" = "rs1 rs2 " ] || fail "both servers answer"
+    stop
+    nft list tables | grep keepalived && fail "the table is gone at the end"
+    empty || fail "and the service"
+}
+
+regrouped() {
+    start <<C
+virtual_server_group web {
+    192.0.2.200 80
+    192.0.2.201-203 8080
+    fwmark 7
+}
+virtual_server group web {
+    delay_loop 1
+    warmup 0
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    $(real "10.0.0.11 80")
+    $(real "10.0.0.12 80")
+}
+C
+    within 10 has "-f 7 -r 10.0.0.12" || fail "the group is there"
+    reload <<C
+virtual_server_group web {
+    192.0.2.200 80
+    192.0.2.203 8080
+    192.0.2.204 8080
+}
+virtual_server group web {
+    delay_loop 1
+    warmup 0
+    lb_algo rr
+    lb_kind NAT
+    protocol TCP
+    $(real "10.0.0.11 80")
+    $(real "10.0.0.12 80")
+}
+C
+    within 10 has "192.0.2.204:8080 -r 10.0.0.12" || fail "the new address is there"
+    # The original leaves what is gone, without destinations.
+    within 10 lacks "192.0.2.201" || fail "an address that is gone is gone"
+    lacks "-f 7" || fail "so is the mark"
+    has "192.0.2.203:8080 -r 10.0.0.12" || fail "what was in a range stays by itself"
+    stop
+}
+
+synced() {
+    start <<C
+global_defs {
+    lvs_sync_daemon back id 7
+}
+$(pool)
+C
+    within 10 sh -c 'ipvsadm -L --daemon | grep -q "master sync daemon.*back"' || fail "it tells connections"
+    ipvsadm -L --daemon | grep -q "backup sync daemon.*syncid=7" || fail "and hears of them: $(ipvsadm -L --daemon)"
+    ipvsadm --stop-daemon master
+    within 5 sh -c 'ipvsadm -L --daemon | grep -q master' || fail "it is started again"
+    stop
+    [ -z "$(ipvsadm -L --daemon)" ] || fail "none is left: $(ipvsadm -L --daemon)"
+}
+
+elsewhere() {
+    # ha_suspend: a server that dies while the address is elsewhere is not noticed.
+    start_pool 's/lb_kind NAT/&\n ha_suspend/; s/192.0.2.200/192.0.2.210/'
+    within 10 weight 10.0.0.13:80 5 || fail "the service is set up"
+    kill_server rs2
+    sleep 4
+    has 10.0.0.12:80 || fail "nobody looked"
+    ip addr add 192.0.2.210/32 dev front
+    within 10 lacks 10.0.0.12:80 || fail "with the address come the checks"
+    ip addr del 192.0.2.210/32 dev front
+    within 5 grep -q "Suspending healthchecker for service .10.0.0.12" $log || fail "without it they rest"
+    serve rs2
+    stop
+}
+
+programs() {
+    echo 0 >/run/weight
+    printf '#!/bin/sh\nexit $(cat /run/weight)\n' >/run/check
+    chmod +x /run/check
+    echo 0 >/run/number
+    start <<C
+track_file number {
+    file /run/number
+    weight 1
+}
+virtual_server 192.0.2.200 80 {
+    delay_loop 1
+    warmup 0
+    lb_algo wrr
+    lb_kind NAT
+    protocol TCP
+    real_server 10.0.0.11 80 {
+        weight 5
+        MISC_CHECK {
+            misc_path /run/check
+            misc_dynamic
+            user root
+        }
+    }
+    real_server 10.0.0.12 80 {
+        weight 5
+        FILE_CHECK {
+            track_file number
+        }
+    }
+}
+C
+    within 10 weight 10.0.0.12:80 5 || fail "the servers are at work"
+    echo 42 >/run/weight
+    within 10 weight 10.0.0.11:80 40 || fail "the weight is the program's"
+    echo 3 >/run/number
+    within 5 weight 10.0.0.12:80 8 || fail "the weight is the file's"
+    echo 1 >/run/weight
+    within 10 lacks 10.0.0.11:80 || fail "a program that fails takes its server down"
+    echo 0 >/run/weight
+    within 10 weight 10.0.0.11:80 5 || fail "and brings it back with the weight that is configured"
+    stop
+}
+
+world
+for scenario in ${*:-repair death told regrouped one_mark synced elsewhere programs}; do
+    echo "# $scenario"
+    $scenario
+done
