@@ -10,6 +10,7 @@ use crate::diagnostic::{Class, Diagnostic, Location, Note, Stage};
 use crate::expand::Reader;
 use crate::lower::hmac::KeyFile;
 use crate::lower::instance::InstanceDraft;
+use crate::lower::vmac::DEFAULT_PREFIX;
 use crate::lower::{BufferDraft, Lowering, Said};
 use crate::model::{DynamicInterfaces, Model, Notify};
 use crate::source::{Mark, Sources};
@@ -101,6 +102,7 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     // An instance whose block never ended is one all the same, as in upstream.
     let open = low.instance.take();
     let mut drafts: Vec<InstanceDraft> = std::mem::take(&mut low.instances).into_iter().chain(open).collect();
+    name_links(low, &mut drafts);
     low.resolve_track_groups(&mut drafts, halted.is_none_or(|stage| stage > Stage::Vrrp));
     let surroundings = Known::new(low.facts);
     let mut configs: BTreeMap<Name, Config> = BTreeMap::new();
@@ -164,6 +166,14 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
             objects: joined.objects,
         },
     }
+}
+
+/// Gives every virtual interface its name.
+fn name_links(low: &Lowering<'_>, drafts: &mut [InstanceDraft]) {
+    let own = low.vmac_prefixes.own.as_deref().unwrap_or(DEFAULT_PREFIX);
+    let of_addresses = low.vmac_prefixes.of_addresses.as_deref().unwrap_or(own);
+    let prefixes = vrrp::draft::Prefixes { own, of_addresses };
+    vrrp::draft::name_links(drafts.iter_mut().map(|draft| &mut draft.draft), prefixes);
 }
 
 /// What is told of instances and of groups, by name.

@@ -4,11 +4,13 @@
 //! what a file said into what a router does and reports every change it made on the way.
 
 mod group;
+mod link;
 pub mod route;
 pub mod rule;
 mod track;
 
 pub use group::Group;
+pub use link::{IpvlanMode, Link, LinkKind, LinkLocal, virtual_mac};
 pub use route::Route;
 pub use rule::Rule;
 pub use track::{Delays, Objects, Process, Script, Tracked, Tracker, Weight};
@@ -381,8 +383,12 @@ impl Default for Announcing {
 pub struct Config {
     /// Its name.
     pub name: Name,
-    /// `interface`; `None` only for unicast with a source address.
+    /// Where adverts are sent and heard: `interface`, or the VMAC on it; `None` only for unicast with a source address.
     pub interface: Option<IfName>,
+    /// The interface under `interface` if that is a VMAC: the source of IPv4 adverts is its address, and its faults count.
+    pub base: Option<IfName>,
+    /// The virtual interfaces made for this instance, its own first.
+    pub links: Vec<Link>,
     /// `virtual_router_id`.
     pub vrid: Vrid,
     /// The family of its adverts and virtual addresses.
@@ -453,6 +459,20 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether it is the interface of adverts, or the one under it.
+    pub fn is_own(&self, name: &IfName) -> bool {
+        self.interface.as_ref() == Some(name) || self.base.as_ref() == Some(name)
+    }
+
+    /// Whose address adverts come from, unless a source is configured. An IPv6 VMAC has a link-local address of its own;
+    /// an IPv4 one has none.
+    pub const fn source_interface(&self) -> Option<IfName> {
+        match (self.family, self.base) {
+            (Family::V4, Some(base)) => Some(base),
+            (Family::V4 | Family::V6, _) => self.interface,
+        }
+    }
+
     /// Whether packets to its virtual addresses are dropped while it is master (RFC 9568 section 6.4.3).
     pub const fn drops_packets(&self) -> bool {
         !self.accept && !self.priority.is_owner()

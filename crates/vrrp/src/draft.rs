@@ -6,6 +6,7 @@
 
 mod finish;
 mod join;
+mod link;
 
 use crate::config::{
     AddressFlags, Config, Name, Peer, Priority, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version,
@@ -13,6 +14,7 @@ use crate::config::{
 };
 use crate::config::{AntiReplay, HmacMode, Key, KeyId};
 pub use join::{About, GroupDraft, Joined, Remark, join};
+pub use link::{IpvlanDraft, MacDraft, Prefixes, VmacDraft, name_links};
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -141,6 +143,10 @@ pub struct AddressDraft {
     pub preferred_lifetime: Option<Option<u32>>,
     /// Not `no_track`.
     pub tracked: bool,
+    /// `use_vmac`.
+    pub use_vmac: bool,
+    /// The VMAC it is put on; set by [`name_links`].
+    pub link: Option<IfName>,
 }
 
 impl AddressDraft {
@@ -166,6 +172,14 @@ impl AddressDraft {
 pub struct Draft {
     /// `interface`.
     pub interface: Option<IfName>,
+    /// `use_vmac`.
+    pub vmac: Option<VmacDraft>,
+    /// `use_ipvlan`.
+    pub ipvlan: Option<IpvlanDraft>,
+    /// `vmac_xmit_base`.
+    pub vmac_xmit_base: bool,
+    /// `use_vmac_addr`.
+    pub use_vmac_addr: bool,
     /// `virtual_router_id`.
     pub vrid: Option<Vrid>,
     /// `native_ipv6`.

@@ -125,13 +125,18 @@ impl Instance {
         let of_addresses = self.addresses.iter().filter(|a| a.tracked).map(|a| a.interface);
         let routes = self.routes.iter().filter(|route| route.tracked);
         let rules = self.rules.iter().filter(|rule| rule.tracked);
-        let own = self.config.interface.into_iter().chain(of_addresses);
+        let own = self
+            .config
+            .interface
+            .into_iter()
+            .chain(self.config.base)
+            .chain(of_addresses);
         let of_routing = routes
             .flat_map(|route| route.interfaces())
             .chain(rules.flat_map(|rule| rule.interfaces()));
         let of_statics = self.config.static_interfaces.iter().copied();
         let all = own.chain(of_routing).chain(of_statics);
-        all.filter(|name| self.config.interface == Some(*name) || !tracked.contains(name))
+        all.filter(|name| self.config.is_own(name) || !tracked.contains(name))
             .collect()
     }
 
@@ -156,7 +161,7 @@ impl Instance {
         let mut waiting = BTreeSet::new();
         let own = config.interface.and_then(|name| interfaces.get(&name));
         for name in self.required_interfaces() {
-            let primary = config.interface == Some(name);
+            let primary = config.is_own(&name);
             match interfaces.get(&name) {
                 None => {
                     waiting.insert(Waiting::Interface(name));
@@ -169,7 +174,8 @@ impl Instance {
                 }
             }
         }
-        let source = self.choose_source(own);
+        let home = self.config.source_interface().and_then(|name| interfaces.get(&name));
+        let source = self.choose_source(home);
         if let Some(interface) = own {
             let name = interface.name;
             match config.delivery {
@@ -180,9 +186,11 @@ impl Instance {
             }
             match (source, config.source) {
                 (None, _) => {
-                    waiting.insert(Waiting::Address(name));
+                    waiting.insert(Waiting::Address(config.source_interface().unwrap_or(name)));
                 }
-                (Some(_), Some(wanted)) if config.track_source && !interface.has(wanted) => {
+                (Some(_), Some(wanted))
+                    if config.track_source && ![own, home].iter().flatten().any(|place| place.has(wanted)) =>
+                {
                     waiting.insert(Waiting::Source(wanted));
                 }
                 (Some(_), Some(_) | None) => {}
@@ -211,11 +219,11 @@ impl Instance {
     }
 
     /// The configured source, else the one in use while it is there, else the first that is not virtual.
-    fn choose_source(&self, own: Option<&Interface>) -> Option<IpAddr> {
+    fn choose_source(&self, home: Option<&Interface>) -> Option<IpAddr> {
         if self.config.source.is_some() {
             return self.config.source;
         }
-        let interface = own?;
+        let interface = home?;
         if let Some(current) = self.place.source
             && interface.usable(self.config.family).any(|address| address == current)
         {

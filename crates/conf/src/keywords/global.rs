@@ -127,8 +127,8 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 1 "vrrp_delay_after_boot" "vrrp_delay_after_boot SECS" "0.001-4294.967295" "0" "As vrrp_startup_delay but counted from system boot (uptime subtracted)" => crate::lower::global::delay_after_boot;
     line 0 "log_unknown_vrids" "log_unknown_vrids" "" "off" "Log adverts for VRIDs not configured on the socket" => crate::lower::global::log_unknown_vrids;
     line 0 "vrrp_owner_ignore_adverts" "vrrp_owner_ignore_adverts [BOOL]" "" "off" "Default: an address owner drops received adverts" => crate::lower::global::owner_ignore_adverts;
-    line 1 "vmac_prefix" "vmac_prefix STRING" "first use wins" "vrrp" "Prefix of generated VMAC names (man: up to interface name limit)";
-    line 1 "vmac_addr_prefix" "vmac_addr_prefix STRING" "first use wins" "vmac_prefix value" "Prefix of generated names for use_vmac_addr interfaces";
+    line 1 "vmac_prefix" "vmac_prefix STRING" "first use wins" "vrrp" "Prefix of generated VMAC names (man: up to interface name limit)" => crate::lower::vmac::vmac_prefix;
+    line 1 "vmac_addr_prefix" "vmac_addr_prefix STRING" "first use wins" "vmac_prefix value" "Prefix of generated names for use_vmac_addr interfaces" => crate::lower::vmac::vmac_addr_prefix;
     line 1 "random_seed" "random_seed N" "0-4294967295" "time based" "Seed for random values, for repeatable tests" => crate::lower::global::random_seed;
     line 0 "reload_check_config" "reload_check_config [LOGFILE]" "" "off; bare keyword logs to /dev/null" "Validate the new configuration in a separate process before reloading" => crate::lower::global::reload_check_config;
     line 1 "reload_time_file" "reload_time_file PATH" "file holds HH:MM:SS, YY-MM-DD HH:MM:SS or YYYY-MM-DD HH:MM:SS with optional Z" "none" "Schedule a reload at the time written in the file" => crate::lower::files::reload_time_file;

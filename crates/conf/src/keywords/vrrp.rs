@@ -45,10 +45,10 @@ pub static GARP_GROUP: Block = Block {
 
 /// The rows of `vrrp_instance`.
 static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
-    line 0 "use_vmac_addr" "use_vmac_addr" "" "off" "Create VMAC interfaces for VIPs/eVIPs configured on other interfaces than the instance's";
-    line 0 "use_vmac" "use_vmac [[name] IFNAME] [MAC] [netlink_notify_msg] [group N]" "IFNAME max 15; MAC 6 octets, or 5 octets with the VRID appended; group 0-4294967295 or name" "off; name vrrp.VRID, then vrrp6.VRID, then vrrpN.VRID" "Create a private mode macvlan with MAC 00:00:5e:00:01:VRID (02 for IPv6) and use it";
-    line 0 "vmac_xmit_base" "vmac_xmit_base" "" "off" "Send and receive adverts on the base interface instead of the VMAC";
-    line 0 "use_ipvlan" "use_ipvlan [[name] IFNAME] [ADDR[/MASK]] [bridge|private|vepa] [group N]" "IFNAME max 15" "bridge" "Create an L2 ipvlan; needs unicast or a per instance source address";
+    line 0 "use_vmac_addr" "use_vmac_addr" "" "off" "Create VMAC interfaces for VIPs/eVIPs configured on other interfaces than the instance's" => crate::lower::vmac::use_vmac_addr;
+    line 0 "use_vmac" "use_vmac [[name] IFNAME] [MAC] [netlink_notify_msg] [group N]" "IFNAME max 15; MAC 6 octets, or 5 octets with the VRID appended; group 0-4294967295 or name" "off; name vrrp.VRID, then vrrp6.VRID, then vrrpN.VRID" "Create a private mode macvlan with MAC 00:00:5e:00:01:VRID (02 for IPv6) and use it" => crate::lower::vmac::use_vmac;
+    line 0 "vmac_xmit_base" "vmac_xmit_base" "" "off" "Send and receive adverts on the base interface instead of the VMAC" => crate::lower::vmac::vmac_xmit_base;
+    line 0 "use_ipvlan" "use_ipvlan [[name] IFNAME] [ADDR[/MASK]] [bridge|private|vepa] [group N]" "IFNAME max 15" "bridge" "Create an L2 ipvlan; needs unicast or a per instance source address" => crate::lower::vmac::use_ipvlan;
     values 0 "unicast_peer" "unicast_peer { ADDR [min_ttl N] [max_ttl N] ... }" "TTL 0-255; no duplicates; one family" "none; min 0, max 255" "Send unicast adverts to these peers; TTL limits apply to received adverts" => crate::lower::instance::unicast_peers, crate::lower::instance::peer;
     line 0 "unicast_fault_no_peer" "unicast_fault_no_peer" "" "off (falls back to multicast with message)" "Go to fault instead of multicast when unicast is configured without peers" => crate::lower::instance::unicast_fault_no_peer;
     line 0 "check_unicast_src" "check_unicast_src" "" "vrrp_check_unicast_src" "Drop unicast adverts whose source is not a configured peer" => crate::lower::instance::check_unicast_src;
@@ -56,7 +56,7 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     line 0 "native_ipv6" "native_ipv6" "" "from addresses" "Force IPv6 when no VIP decides the family" => crate::lower::instance::native_ipv6;
     line 1 "state" "state MASTER|BACKUP" "" "BACKUP" "Initial state; MASTER also sets default priority 255 when no priority given" => crate::lower::instance::state;
     line 1 "interface" "interface IFNAME" "must exist unless dynamic_interfaces" "none; required unless unicast with unicast_src_ip" "Interface for adverts and default for VIPs" => crate::lower::instance::interface;
-    line 1 "vrf" "vrf NAME" "interface of type VRF" "none" "VRF in which sockets are opened when no interface is configured";
+    line 1 "vrf" "vrf NAME" "interface of type VRF" "none" "VRF in which sockets are opened when no interface is configured" => crate::lower::vmac::vrf;
     line 0 "dont_track_primary" "dont_track_primary" "" "off" "Ignore faults of the instance interface" => crate::lower::instance::dont_track_primary;
     values 0 "track_interface" "track_interface { IF [weight N [reverse]] ... }" "-253..253 (254 and -254 reduced with message)" "weight 0" "Interfaces that influence state/priority" => crate::lower::tracker::open_interfaces, crate::lower::tracker::interface;
     values 0 "track_script" "track_script { NAME [weight N [reverse|noreverse]] ... }" "-253..253" "script weight" "Scripts that influence state/priority" => crate::lower::tracker::open_scripts, crate::lower::tracker::script;

@@ -157,6 +157,8 @@ fn read(
         flags: AddressFlags::default(),
         preferred_lifetime: None,
         tracked: true,
+        use_vmac: false,
+        link: None,
     };
     let mut at = 1;
     while let Some(option) = line.word(at) {
@@ -191,7 +193,7 @@ fn read(
                 at = words.at;
                 continue;
             }
-            "use_vmac" if place == Place::Virtual => low.not_yet(line, "use_vmac"),
+            "use_vmac" if place == Place::Virtual => draft.use_vmac = true,
             _ => {
                 let text = format!("Unknown configuration entry '{option}' for ip address - ignoring");
                 low.error(line, at, "address-option", text);

@@ -24,6 +24,7 @@ pub mod track;
 pub mod track_group;
 pub mod tracker;
 pub mod value;
+pub mod vmac;
 mod words;
 
 use crate::bundle::Facts;
@@ -79,6 +80,7 @@ pub struct Lowering<'f> {
     pub(crate) settings: Settings,
     pub(crate) defaults: Defaults,
     pub(crate) buffers: BufferDraft,
+    pub(crate) vmac_prefixes: vmac::VmacPrefixes,
     pub(crate) instance: Option<InstanceDraft>,
     pub(crate) instances: Vec<InstanceDraft>,
     pub(crate) instance_names: HashSet<String>,
@@ -142,6 +144,7 @@ impl<'f> Lowering<'f> {
             settings,
             defaults,
             buffers: BufferDraft::default(),
+            vmac_prefixes: vmac::VmacPrefixes::default(),
             instance: None,
             instances: Vec::new(),
             instance_names: HashSet::new(),

@@ -12,13 +12,14 @@ pub mod sysctl;
 use crate::SysError;
 use crate::interface::decode::{attributes_of, number, text};
 use crate::netlink::socket::{Arrival, RouteSocket, error_code, messages, os_error};
-use base::{IfIndex, IfName, MacAddr};
+use base::{Family, IfIndex, IfName, MacAddr, Prefix};
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{
     InfoData, InfoIpVlan, InfoKind, InfoMacVlan, IpVlanFlags, IpVlanMode, LinkAttribute, LinkFlags, LinkInfo,
     LinkMessage, MacVlanMode,
 };
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
 /// Bytes of answers that may wait: each request is answered before the next.
@@ -148,6 +149,45 @@ impl LinkSocket {
             Ok(found) => Ok(found),
             Err(Errno::ENODEV) => Ok(None),
             Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    /// What there is under a number.
+    pub fn find_number(&mut self, index: IfIndex) -> Result<Option<Existing>, SysError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index.0;
+        match self.ask(RouteNetlinkMessage::GetLink(message), NLM_F_REQUEST) {
+            Ok(found) => Ok(found),
+            Err(Errno::ENODEV) => Ok(None),
+            Err(errno) => Err(SysError::new("look for interface number", index.0, os_error(errno))),
+        }
+    }
+
+    /// Sets the group an interface is in already: whoever watches interfaces is told of it.
+    pub fn touch(&mut self, index: IfIndex, name: IfName, group: u32) -> Result<(), SysError> {
+        let mut message = LinkMessage::default();
+        message.header.index = index.0;
+        message.attributes.push(LinkAttribute::Group(group));
+        let message = RouteNetlinkMessage::NewLink(message);
+        self.change(message, NLM_F_REQUEST | NLM_F_ACK, "touch interface", name)
+    }
+
+    /// Adds an address to an interface, without duplicate address detection; that it is there is no error.
+    pub fn add_address(&mut self, index: IfIndex, name: IfName, address: Prefix) -> Result<(), SysError> {
+        let message = self::address(index, address);
+        let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE;
+        match self.ask(RouteNetlinkMessage::NewAddress(message), flags) {
+            Ok(_) | Err(Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(SysError::new("add an address to interface", name, os_error(errno))),
+        }
+    }
+
+    /// Takes an address from an interface; that it is not there is no error.
+    pub fn remove_address(&mut self, index: IfIndex, name: IfName, address: Prefix) -> Result<(), SysError> {
+        let message = RouteNetlinkMessage::DelAddress(self::address(index, address));
+        match self.ask(message, NLM_F_REQUEST | NLM_F_ACK) {
+            Ok(_) | Err(Errno::EADDRNOTAVAIL | Errno::ENODEV) => Ok(()),
+            Err(errno) => Err(SysError::new("take an address from interface", name, os_error(errno))),
         }
     }
 
@@ -289,6 +329,22 @@ fn describe(link: &NewLink, index: Option<IfIndex>) -> LinkMessage {
         }
     };
     attributes.push(LinkAttribute::LinkInfo(info));
+    message
+}
+
+fn address(index: IfIndex, address: Prefix) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = index.0;
+    message.header.prefix_len = address.len();
+    message.header.family = match address.family() {
+        Family::V4 => AddressFamily::Inet,
+        Family::V6 => AddressFamily::Inet6,
+    };
+    message.attributes.push(AddressAttribute::Local(address.address()));
+    message.attributes.push(AddressAttribute::Address(address.address()));
+    if address.family() == Family::V6 {
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+    }
     message
 }
 

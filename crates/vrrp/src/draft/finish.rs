@@ -46,7 +46,7 @@ pub(super) fn finish(draft: Draft, name: Name, defaults: &Defaults, surroundings
     Finished { config, findings }
 }
 
-struct Finisher<'a> {
+pub(super) struct Finisher<'a> {
     name: &'a Name,
     family: Family,
     strict: bool,
@@ -56,6 +56,18 @@ struct Finisher<'a> {
 }
 
 impl Finisher<'_> {
+    pub(super) const fn name(&self) -> &Name {
+        self.name
+    }
+
+    pub(super) const fn family(&self) -> Family {
+        self.family
+    }
+
+    pub(super) const fn strict(&self) -> bool {
+        self.strict
+    }
+
     fn run(&mut self, mut draft: Draft) -> Option<Config> {
         if draft.native_ipv6 && !draft.addresses.is_empty() && self.family == Family::V4 {
             self.error("native_ipv6", "Cannot specify native_ipv6 with IPv4 addresses");
@@ -66,7 +78,8 @@ impl Finisher<'_> {
         let source = self.source(&draft, peers.is_empty());
         self.interface(&draft, &peers, source)?;
         let vrid = vrid?;
-        let (mut addresses, mut excluded) = self.all_addresses(&mut draft);
+        let links = self.links(&mut draft, vrid, source, !peers.is_empty())?;
+        let (mut addresses, mut excluded) = self.all_addresses(&mut draft, links.home);
         self.require_addresses(&draft, version, addresses.len())?;
         let (priority, wanted) = self.priority(&draft);
         let (auth, wanted) = self.auth(&mut draft, version, priority, wanted);
@@ -87,7 +100,9 @@ impl Finisher<'_> {
         }
         Some(Config {
             name: self.name.clone(),
-            interface: draft.interface,
+            interface: links.interface,
+            base: links.base,
+            links: links.links,
             vrid,
             family: self.family,
             version,
@@ -220,12 +235,12 @@ impl Finisher<'_> {
         Some(())
     }
 
-    fn all_addresses(&mut self, draft: &mut Draft) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
+    fn all_addresses(&mut self, draft: &mut Draft, home: Option<IfName>) -> (Vec<VirtualAddress>, Vec<VirtualAddress>) {
         let mut seen = BTreeSet::new();
         let mut addresses = Vec::new();
         for line in core::mem::take(&mut draft.addresses) {
             if line.prefix.family() == self.family {
-                self.address("virtual_ipaddress", line, draft.interface, &mut seen, &mut addresses);
+                self.address("virtual_ipaddress", line, home, &mut seen, &mut addresses);
             } else {
                 let address = line.prefix.address();
                 let text = format!(
@@ -237,13 +252,7 @@ impl Finisher<'_> {
         }
         let mut excluded = Vec::new();
         for line in core::mem::take(&mut draft.excluded) {
-            self.address(
-                "virtual_ipaddress_excluded",
-                line,
-                draft.interface,
-                &mut seen,
-                &mut excluded,
-            );
+            self.address("virtual_ipaddress_excluded", line, home, &mut seen, &mut excluded);
         }
         (addresses, excluded)
     }
@@ -257,7 +266,7 @@ impl Finisher<'_> {
         into: &mut Vec<VirtualAddress>,
     ) {
         let excluded = if keyword == "virtual_ipaddress" { "" } else { "e" };
-        let Some(interface) = line.interface.or(own) else {
+        let Some(interface) = line.link.or(line.interface).or(own) else {
             let text = format!(
                 "({}): no interface for {excluded}vip {} - removing",
                 self.name,
@@ -625,12 +634,12 @@ impl Finisher<'_> {
         draft.track_source && source.is_some()
     }
 
-    fn error(&mut self, keyword: &'static str, text: &str) {
+    pub(super) fn error(&mut self, keyword: &'static str, text: &str) {
         let text = self.prefixed(text);
         self.push(keyword, None, Weight::Error, text);
     }
 
-    fn fatal(&mut self, keyword: &'static str, text: &str) {
+    pub(super) fn fatal(&mut self, keyword: &'static str, text: &str) {
         let text = self.prefixed(text);
         self.push(keyword, None, Weight::Fatal, text);
     }
@@ -639,7 +648,7 @@ impl Finisher<'_> {
         format!("({}) {text}", self.name)
     }
 
-    fn push(&mut self, keyword: &'static str, entry: Option<usize>, weight: Weight, text: String) {
+    pub(super) fn push(&mut self, keyword: &'static str, entry: Option<usize>, weight: Weight, text: String) {
         self.findings.push(Finding {
             keyword,
             entry,

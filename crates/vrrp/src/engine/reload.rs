@@ -50,7 +50,7 @@ pub fn difference(old: &Config, new: &Config) -> Difference {
             Delivery::Unicast { .. } => None,
         };
         let ah = matches!(c.auth, Auth::Ah(_));
-        (c.vrid, c.family, c.version, c.interface, group, c.source, ah)
+        (c.vrid, c.family, c.version, c.interface, group, c.source, ah, c.base)
     };
     if identity(old) == identity(new) {
         Difference::InPlace
@@ -395,7 +395,12 @@ fn claim(config: &Config) -> Claim {
         Delivery::Multicast { group } => Some(group),
         Delivery::Unicast { .. } => config.source,
     };
-    (config.interface, config.family, place, config.vrid.0.get())
+    (
+        config.base.or(config.interface),
+        config.family,
+        place,
+        config.vrid.0.get(),
+    )
 }
 
 fn shares_peers(a: &Config, b: &Config) -> bool {

@@ -220,6 +220,8 @@ fn address(wish: &Wish, n: u16) -> AddressDraft {
         flags: AddressFlags::default(),
         preferred_lifetime: None,
         tracked: true,
+        use_vmac: false,
+        link: None,
     }
 }
 

@@ -12,7 +12,7 @@ use linux::interface::{Address, Change, Link, Mirror};
 use linux::netlink::KEEPALIVED_MARK;
 use linux::{SysError, Turn};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The mirror, and which of its links the engine has to hear about.
@@ -47,6 +47,20 @@ impl Watcher {
     /// The kernel's number of an interface.
     pub(super) fn index_of(&self, name: IfName) -> Option<IfIndex> {
         self.mirror.link_named(name).map(|link| link.index)
+    }
+
+    /// The link-local addresses of an interface.
+    pub(super) fn link_locals(&self, name: IfName) -> Vec<Ipv6Addr> {
+        let addresses = self
+            .index_of(name)
+            .into_iter()
+            .flat_map(|index| self.mirror.addresses(index, Family::V6));
+        addresses
+            .filter_map(|address| match address.prefix.address() {
+                IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
+                IpAddr::V4(_) | IpAddr::V6(_) => None,
+            })
+            .collect()
     }
 
     /// Addresses with our mark that are static: adverts may come from them.

@@ -12,6 +12,7 @@ mod changes;
 mod effects;
 mod facts;
 mod filter;
+mod links;
 mod notices;
 mod paths;
 mod report;
@@ -29,9 +30,10 @@ use ::vrrp::action::Action;
 use ::vrrp::config::{AddressKey, VirtualAddress};
 use ::vrrp::engine::{Engine, leftovers};
 use ::vrrp::input::Input;
-use base::Instant;
+use base::{IfName, Instant};
 use effects::Effects;
 use facts::Watcher;
+use links::Links;
 use linux::SysError;
 use linux::interface::Promotion;
 use linux::netlink::routing::{RoutingChange, RoutingEar};
@@ -110,6 +112,7 @@ struct Role {
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
     finder: Finder,
+    links: Links,
     stopping: bool,
 }
 
@@ -117,6 +120,10 @@ impl Role {
     fn open(mut context: Context) -> Result<Role, SysError> {
         let reporter = context.reporter();
         let reactor = Reactor::new()?;
+        // Before anything looks at interfaces: these are among them.
+        let mut links = Links::default();
+        let known = context.leftovers.iter().map(|key| key.interface).collect();
+        links.want(reactor.now(), &context.model.vrrp, &known, &reporter);
         let mut watcher = Watcher::open()?;
         watcher.set_statics(statics(&context.model.vrrp));
         let ear = RoutingEar::open()?;
@@ -168,6 +175,7 @@ impl Role {
             suspended: linux::reactor::suspended(),
             look_again_at: None,
             finder: Finder::open()?,
+            links,
             stopping: false,
         };
         role.register_files()?;
@@ -187,8 +195,14 @@ impl Role {
         loop {
             self.carry_out();
             if self.stopping && self.actions.is_empty() && self.engine.is_finished() && self.effects.is_answered() {
+                if !self.context.options.keep_addresses {
+                    self.links.remove_all(&self.reporter);
+                }
                 self.context.flush();
                 return Ok(());
+            }
+            if self.links.has_leaving() && self.actions.is_empty() && self.effects.is_answered() {
+                self.links.remove_leaving(&self.reporter);
             }
             self.context.flush();
             let until = self.wake_at();
@@ -211,6 +225,9 @@ impl Role {
             if self.look_again_at.take_if(|at| *at <= now).is_some() {
                 self.look(now);
             }
+            if self.links.retry_at().is_some_and(|at| at <= now) {
+                self.links.make_missing(now, &self.reporter);
+            }
             self.find_on_time(now);
             self.beat(now);
         }
@@ -228,6 +245,7 @@ impl Role {
             self.effects.retry_at(),
             self.next_beat,
             self.look_again_at,
+            self.links.retry_at(),
             self.finder.deadline(),
         ]
         .into_iter()
@@ -267,6 +285,12 @@ impl Role {
                 self.reporter.error(error);
                 self.look_again_at = Some(now.after(MIRROR_RETRY));
             }
+        }
+        let watcher = &self.watcher;
+        let exists = |name: &IfName| watcher.index_of(*name).is_some();
+        let waits = self.links.retry_at().is_some() || self.stopping;
+        if !waits && self.links.miss(exists, |name| watcher.link_locals(*name)) {
+            self.links.make_missing(now, &self.reporter);
         }
     }
 
@@ -432,6 +456,8 @@ impl Role {
                 Order::Reload { generation, model } => {
                     self.reporter.info("Reloading");
                     self.watcher.set_statics(statics(&model.vrrp));
+                    self.links.want(now, &model.vrrp, &BTreeSet::new(), &self.reporter);
+                    self.look(now);
                     self.track(now, &model.vrrp, &model.tracking);
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
                     self.tell_tracked(now);

@@ -361,5 +361,7 @@ fn line(address: &str) -> AddressDraft {
         flags: AddressFlags::default(),
         preferred_lifetime: None,
         tracked: true,
+        use_vmac: false,
+        link: None,
     }
 }
