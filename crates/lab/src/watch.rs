@@ -245,9 +245,9 @@ impl Observer {
         } else {
             return;
         };
-        let Some(interface) = ear.interfaces.get(&message.header.index) else {
-            return;
-        };
+        // A daemon may make interfaces of its own.
+        let known = ear.interfaces.get(&message.header.index);
+        let interface = known.map_or_else(|| format!("interface {}", message.header.index), String::clone);
         let Some(address) = address_of(&message) else { return };
         let what = if added {
             Seen::AddressAdded
@@ -255,7 +255,7 @@ impl Observer {
             Seen::AddressRemoved
         };
         // The kernel stamps no notifications, so these carry the time of reading.
-        self.journal.record_now(&ear.host, what(interface.clone(), address));
+        self.journal.record_now(&ear.host, what(interface, address));
     }
 }
 
