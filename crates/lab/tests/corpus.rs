@@ -21,10 +21,10 @@ use std::process::{Command, Stdio};
 mod corpus;
 
 /// Files that have the exit code and every line of the original and no other. It may rise, never fall.
-const EQUAL: usize = 73;
+const EQUAL: usize = 76;
 
 /// Whether every other file must be in the ledger.
-const COMPLETE: bool = false;
+const COMPLETE: bool = true;
 
 /// What `timeout` says of a check that did not end: each has this many seconds.
 const SECONDS: &str = "10";

@@ -25,7 +25,7 @@ use linux::sched::{self, Scheduling};
 use linux::signal::{self, Signal, Signals};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io, panic};
@@ -155,11 +155,21 @@ pub(crate) struct Context {
     /// How far lateness may raise the priority, and what it has made of it.
     haste: setup::Haste,
     stopping: bool,
-    /// The lock of the pid file: held, never used.
-    _lock: Option<OwnedFd>,
+    /// The lock of the pid file: held for its path's sake and that of those who look.
+    lock: Option<OwnedFd>,
 }
 
 impl Context {
+    /// The path of the pid file, without spaces: it is what this daemon has and no other.
+    pub(crate) fn lock_name(&self) -> String {
+        let path = self.lock.as_ref().and_then(|lock| {
+            let link = format!("/proc/self/fd/{}", lock.as_raw_fd());
+            std::fs::read_link(link).ok()
+        });
+        let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+        path.replace(' ', "_")
+    }
+
     /// A handle for log lines. They are sent together: see [`Context::flush`].
     pub(crate) fn reporter(&self) -> Reporter {
         self.reporter.clone()
@@ -378,7 +388,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         scheduling,
         haste,
         stopping: false,
-        _lock: lock,
+        lock,
     })
 }
 

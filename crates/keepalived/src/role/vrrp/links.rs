@@ -13,7 +13,7 @@ use base::{Family, IfIndex, IfName, Instant, MacAddr, Prefix};
 use linux::SysError;
 use linux::link::sysctl::{Before, Setting, Sysctls};
 use linux::link::{Existing, Kind, LinkSocket, NewLink, Step, plan};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -50,29 +50,40 @@ pub(super) struct Links {
     /// Not wanted any more; they go when their addresses are gone.
     leaving: Vec<Made>,
     sysctls: Sysctls,
+    /// Which daemon this is, as interfaces are marked.
+    owner: String,
+    /// The last thing that went wrong: it is not said again each second.
+    said: Option<String>,
     /// The setting of all interfaces has been seen to.
     filter_seen: bool,
     retry_at: Option<Instant>,
 }
 
 impl Links {
-    /// Takes over what `model` wants and makes what is missing. `known`: names that an earlier run may have used.
-    pub(super) fn want(&mut self, now: Instant, model: &Model, known: &BTreeSet<IfName>, reporter: &Reporter) {
+    /// None yet. `owner` tells one daemon of a network namespace from another, and is the same in its next run.
+    pub(super) fn of(owner: String) -> Links {
+        Links {
+            owner,
+            ..Links::default()
+        }
+    }
+
+    /// Removes what an earlier run of the same daemon left and `model` does not want.
+    pub(super) fn remove_leftovers(&mut self, model: &Model, reporter: &Reporter) {
+        let wanted = wanted(model);
+        for name in interfaces().into_iter().filter(|name| !wanted.contains_key(name)) {
+            let result = self.remove_leftover(name, reporter);
+            report(result, reporter);
+        }
+    }
+
+    /// Takes over what `model` wants and makes what is missing.
+    pub(super) fn want(&mut self, now: Instant, model: &Model, reporter: &Reporter) {
         self.wanted = wanted(model);
         for name in self.made.keys().copied().collect::<Vec<_>>() {
             if !self.wanted.contains_key(&name) {
                 self.leaving.extend(self.made.remove(&name));
             }
-        }
-        if self.wanted.is_empty() && known.is_empty() && self.leaving.is_empty() {
-            return;
-        }
-        for name in known {
-            if self.wanted.contains_key(name) {
-                continue;
-            }
-            let result = self.remove_leftover(*name, reporter);
-            report(result, reporter);
         }
         self.make_missing(now, reporter);
     }
@@ -101,15 +112,21 @@ impl Links {
     /// Makes what is wanted and not there, and what is there as it should be.
     pub(super) fn make_missing(&mut self, now: Instant, reporter: &Reporter) {
         self.retry_at = None;
+        let mut wrong = None;
         for wanted in self.wanted.values().cloned().collect::<Vec<_>>() {
             match self.make(&wanted, reporter) {
                 Ok(()) => {}
                 Err(error) => {
-                    reporter.error(error);
+                    let text = error.to_string();
+                    if wrong.is_none() && self.said.as_ref() != Some(&text) {
+                        reporter.error(&text);
+                    }
+                    wrong = wrong.or(Some(text));
                     self.retry_at = Some(now.after(RETRY));
                 }
             }
         }
+        self.said = wrong;
     }
 
     /// Removes those that nobody wants any more.
@@ -151,7 +168,7 @@ impl Links {
         };
         let found = self.socket()?.find(link.name)?;
         if let Some(found) = &found
-            && let Some(before) = found.alias.strip_prefix(OWNER)
+            && let Some(before) = self.mark_of(found)
         {
             self.sysctls.inherit(&Before::from_text(before))?;
         }
@@ -164,8 +181,15 @@ impl Links {
             kind: kind(&link.kind),
             group: Some(link.group.unwrap_or(parent.group)),
             master: self.vrf_of(&parent)?,
-            alias: format!("{OWNER} {}", self.sysctls.before()),
+            alias: format!("{OWNER} {} {}", self.owner, self.sysctls.before()),
         };
+        let same = |made: &&Made| found.as_ref().is_some_and(|found| found.index == made.index) && made.link == *link;
+        if let Some(made) = self.made.get(&link.name).filter(same)
+            && matches!(plan(&new, found.as_ref()), Step::Keep)
+            && local_is_there(made, parent.index)
+        {
+            return Ok(());
+        }
         let index = self.put_right(wanted, &new, found.as_ref(), reporter)?;
         self.set_up(wanted, index, &parent)
     }
@@ -195,15 +219,8 @@ impl Links {
                 return Ok(found.index);
             }
             (Step::Refuse, _) => {
-                reporter.say(
-                    Level::Warning,
-                    format_args!("({instance}) {what} {name} conflicts with existing interface"),
-                );
-                return Err(SysError::new(
-                    "create interface",
-                    name,
-                    std::io::Error::from(std::io::ErrorKind::AlreadyExists),
-                ));
+                let text = format!("({instance}) {what} {name} conflicts with existing interface");
+                return Err(SysError::new("create interface", name, std::io::Error::other(text)));
             }
             (Step::Replace, Some(found)) => {
                 reporter.info(format_args!(
@@ -229,12 +246,16 @@ impl Links {
     fn set_up(&mut self, wanted: &Wanted, index: IfIndex, parent: &Existing) -> Result<(), SysError> {
         let link = wanted.link;
         if matches!(link.kind, LinkKind::Vmac(_)) {
-            for (name, value) in [
-                ("arp_ignore", 1),
-                ("accept_local", 1),
-                ("rp_filter", 0),
-                ("promote_secondaries", 1),
-            ] {
+            let settings: &[(&str, i32)] = match link.family {
+                Family::V4 => &[
+                    ("arp_ignore", 1),
+                    ("accept_local", 1),
+                    ("rp_filter", 0),
+                    ("promote_secondaries", 1),
+                ],
+                Family::V6 => &[("arp_ignore", 1)],
+            };
+            for &(name, value) in settings {
                 setting(Family::V4, link.name, name).write(value)?;
             }
         }
@@ -328,12 +349,19 @@ impl Links {
         Ok(())
     }
 
+    /// What is written behind our mark, if it is ours.
+    fn mark_of<'e>(&self, found: &'e Existing) -> Option<&'e str> {
+        let rest = found.alias.strip_prefix(OWNER)?.strip_prefix(' ')?;
+        let (owner, before) = rest.split_once(' ').unwrap_or((rest, ""));
+        (owner == self.owner).then_some(before)
+    }
+
     /// Of a run that was killed, and nobody wants it any more.
     fn remove_leftover(&mut self, name: IfName, reporter: &Reporter) -> Result<(), SysError> {
         let Some(found) = self.socket()?.find(name)? else {
             return Ok(());
         };
-        let Some(before) = found.alias.strip_prefix(OWNER) else {
+        let Some(before) = self.mark_of(&found) else {
             return Ok(());
         };
         if !matches!(found.kind.as_deref(), Some("macvlan" | "ipvlan")) {
@@ -435,6 +463,13 @@ fn made_of(MacAddr([a, b, c, d, e, f]): MacAddr) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, ab, c_, d_, ef)
 }
 
+/// Whether its link-local address is as it should be.
+fn local_is_there(made: &Made, parent: IfIndex) -> bool {
+    let wanted = wanted_local(&made.link, &link_locals(parent), None);
+    let there = made.local.is_none_or(|local| addresses(made.index).contains(&local));
+    there && (wanted.is_none() || wanted == made.local)
+}
+
 fn local_prefix(address: Ipv6Addr) -> Option<Prefix> {
     let bits = if address.is_unicast_link_local() {
         LINK_LOCAL_BITS
@@ -446,13 +481,20 @@ fn local_prefix(address: Ipv6Addr) -> Option<Prefix> {
 
 /// The link-local addresses of an interface.
 fn link_locals(index: IfIndex) -> Vec<Ipv6Addr> {
+    let mut all = addresses(index);
+    all.retain(Ipv6Addr::is_unicast_link_local);
+    all
+}
+
+/// The IPv6 addresses of an interface.
+fn addresses(index: IfIndex) -> Vec<Ipv6Addr> {
     let text = std::fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
     let address = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let (address, number) = (words.next()?, words.next()?);
         let here = u32::from_str_radix(number, 16).ok()? == index.0;
         let address = Ipv6Addr::from(u128::from_str_radix(address, 16).ok()?);
-        (here && address.is_unicast_link_local()).then_some(address)
+        here.then_some(address)
     };
     text.lines().filter_map(address).collect()
 }

@@ -121,9 +121,9 @@ impl Role {
         let reporter = context.reporter();
         let reactor = Reactor::new()?;
         // Before anything looks at interfaces: these are among them.
-        let mut links = Links::default();
-        let known = context.leftovers.iter().map(|key| key.interface).collect();
-        links.want(reactor.now(), &context.model.vrrp, &known, &reporter);
+        let mut links = Links::of(context.lock_name());
+        links.remove_leftovers(&context.model.vrrp, &reporter);
+        links.want(reactor.now(), &context.model.vrrp, &reporter);
         let mut watcher = Watcher::open()?;
         watcher.set_statics(statics(&context.model.vrrp));
         let ear = RoutingEar::open()?;
@@ -456,7 +456,7 @@ impl Role {
                 Order::Reload { generation, model } => {
                     self.reporter.info("Reloading");
                     self.watcher.set_statics(statics(&model.vrrp));
-                    self.links.want(now, &model.vrrp, &BTreeSet::new(), &self.reporter);
+                    self.links.want(now, &model.vrrp, &self.reporter);
                     self.look(now);
                     self.track(now, &model.vrrp, &model.tracking);
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
