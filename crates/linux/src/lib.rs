@@ -17,6 +17,7 @@ pub mod memfd;
 pub mod namespace;
 pub mod netlink;
 pub mod nft;
+pub mod pattern;
 pub mod process;
 pub mod process_files;
 pub mod reactor;

@@ -45,21 +45,31 @@ pub(crate) async fn stream(connection: &Connection, deadline: Instant) -> Result
     }
 }
 
-/// Whose fault an error of connect(2) is.
-pub(crate) fn sort(error: io::Error) -> Failure {
-    match error.raw_os_error() {
-        Some(libc::ETIMEDOUT) => Failure::Timeout,
+fn sort(error: io::Error) -> Failure {
+    if error.raw_os_error() == Some(libc::ETIMEDOUT) {
+        Failure::Timeout
+    } else if is_theirs(&error) {
+        Failure::Refused(error)
+    } else {
+        Failure::Ours(error)
+    }
+}
+
+/// Whether an error says something about the server or the way to it; else it is our own.
+pub(crate) fn is_theirs(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
         Some(
             libc::ECONNREFUSED
-            | libc::ECONNRESET
-            | libc::ECONNABORTED
-            | libc::ENETUNREACH
-            | libc::ENETDOWN
-            | libc::EHOSTUNREACH
-            | libc::EHOSTDOWN
-            | libc::EPIPE
-            | libc::EPROTO,
-        ) => Failure::Refused(error),
-        Some(_) | None => Failure::Ours(error),
-    }
+                | libc::ECONNRESET
+                | libc::ECONNABORTED
+                | libc::ETIMEDOUT
+                | libc::ENETUNREACH
+                | libc::ENETDOWN
+                | libc::EHOSTUNREACH
+                | libc::EHOSTDOWN
+                | libc::EPIPE
+                | libc::EPROTO
+        )
+    )
 }

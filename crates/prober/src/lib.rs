@@ -6,8 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+mod datagram;
+mod http;
+mod identity;
 mod outcome;
 mod prober;
+mod search;
+mod smtp;
+mod stream;
+mod tls;
 
 pub use outcome::{Details, Outcome, Trouble};
 pub use prober::Prober;

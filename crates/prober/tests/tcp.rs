@@ -1,5 +1,7 @@
 //! `TCP_CHECK` against servers on the loopback.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+
 mod common;
 
 use check::config::Dialogue;

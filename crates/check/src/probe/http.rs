@@ -16,6 +16,8 @@ use md5::{Digest, Md5};
 pub const HEADER: usize = 4095;
 /// Fields of a header; as many as fit: a name of one byte, a colon and the end of the line.
 const FIELDS: usize = HEADER / 3;
+/// Fields that most headers do with: room for them costs no allocation.
+const FEW_FIELDS: usize = 32;
 /// The longest body, in bytes. A server that says more fails the check: it may go on for ever.
 pub const BODY: u64 = 64 << 20;
 
@@ -44,8 +46,8 @@ pub fn request(http: &Http, url: &Url) -> Vec<u8> {
 pub trait Search {
     /// Takes the next bytes.
     fn feed(&mut self, body: &[u8]);
-    /// Whether what the check wants was found; the body has ended.
-    fn found(&mut self) -> bool;
+    /// Whether the pattern was found; the body has ended. `None`: the search was given up, nothing is known.
+    fn found(&mut self) -> Option<bool>;
 }
 
 /// For pages without pattern.
@@ -55,8 +57,8 @@ pub struct NoSearch;
 impl Search for NoSearch {
     fn feed(&mut self, _: &[u8]) {}
 
-    fn found(&mut self) -> bool {
-        true
+    fn found(&mut self) -> Option<bool> {
+        Some(true)
     }
 }
 
@@ -69,8 +71,8 @@ pub enum Failure {
     Malformed,
     /// A status that is not allowed.
     Status(u16),
-    /// The body has another digest.
-    Digest,
+    /// The body has another digest: this one.
+    Digest([u8; DIGEST_LEN]),
     /// The pattern is not there, or is there and must not be.
     Regex,
     /// A body without end.
@@ -83,7 +85,7 @@ impl fmt::Display for Failure {
         f.write_str(match self {
             Failure::NoData => "Read, no data received from",
             Failure::Malformed | Failure::Status(_) => "HTTP status code error to",
-            Failure::Digest => "MD5 digest error to",
+            Failure::Digest(_) => "MD5 digest error to",
             Failure::Regex => "Regex match failed",
             Failure::TooLong => "Read, too much data received from",
         })
@@ -198,14 +200,14 @@ impl<'c> Reader<'c> {
         if let Some(wanted) = self.url.digest {
             let digest: [u8; DIGEST_LEN] = self.digest.finalize().into();
             if digest != wanted {
-                return Err(Failure::Digest);
+                return Err(Failure::Digest(digest));
             }
         }
         if self
             .url
             .regex
             .as_ref()
-            .is_some_and(|regex| search.found() == regex.no_match)
+            .is_some_and(|regex| search.found() != Some(!regex.no_match))
         {
             return Err(Failure::Regex);
         }
@@ -233,8 +235,19 @@ fn header_end(header: &[u8], from: usize) -> Option<usize> {
 }
 
 fn read_head(header: &[u8]) -> Result<Head, Failure> {
-    let mut fields = alloc::vec![httparse::EMPTY_HEADER; FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
+    let mut few = [httparse::EMPTY_HEADER; FEW_FIELDS];
+    match read_fields(header, &mut few) {
+        Err(httparse::Error::TooManyHeaders) => read_fields(header, &mut alloc::vec![httparse::EMPTY_HEADER; FIELDS]),
+        read => read,
+    }
+    .ok()
+    .flatten()
+    .ok_or(Failure::Malformed)
+}
+
+/// What a header says; `None` if it has no end.
+fn read_fields<'b>(header: &'b [u8], fields: &mut [httparse::Header<'b>]) -> Result<Option<Head>, httparse::Error> {
+    let mut response = httparse::Response::new(fields);
     let mut reader = httparse::ParserConfig::default();
     // Servers that upstream takes for healthy write all kinds of fields; only the status and the length matter.
     reader
@@ -242,9 +255,9 @@ fn read_head(header: &[u8]) -> Result<Head, Failure> {
         .allow_spaces_after_header_name_in_responses(true)
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_multiple_spaces_in_response_status_delimiters(true);
-    let complete = reader.parse_response(&mut response, header);
-    let (Ok(httparse::Status::Complete(_)), Some(status)) = (complete, response.code) else {
-        return Err(Failure::Malformed);
+    let complete = reader.parse_response(&mut response, header)?;
+    let (httparse::Status::Complete(_), Some(status)) = (complete, response.code) else {
+        return Ok(None);
     };
     let length = response
         .headers
@@ -252,7 +265,7 @@ fn read_head(header: &[u8]) -> Result<Head, Failure> {
         .find(|field| field.name.eq_ignore_ascii_case("content-length"))
         .and_then(|field| core::str::from_utf8(field.value).ok())
         .and_then(|value| value.trim().parse().ok());
-    Ok(Head { status, length })
+    Ok(Some(Head { status, length }))
 }
 
 #[cfg(test)]

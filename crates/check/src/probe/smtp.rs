@@ -34,14 +34,14 @@ pub enum Failure {
     Closed,
 }
 
-/// The text of mails and logs; `server` is what follows in them.
+/// The text of mails and logs; ` server RS` follows in them.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Failure::Greeting => "Bad greeting banner from server",
-            Failure::Helo => "Bad HELO response from server",
-            Failure::TooLong => "Buffer overflow reading from server",
-            Failure::Closed => "Read failure from server",
+            Failure::Greeting => "Bad greeting banner from",
+            Failure::Helo => "Bad HELO response from",
+            Failure::TooLong => "Buffer overflow reading from",
+            Failure::Closed => "Read failure from",
         })
     }
 }

@@ -44,12 +44,7 @@ pub fn datagram(target: SocketAddr, from: &Origin) -> io::Result<Socket> {
     let family = Family::of(target.ip());
     let socket = Socket::new(domain(family), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     prepare(&socket, family, from)?;
-    let level_and_name = match family {
-        Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
-        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
-    };
-    // Without it "host unreachable" would not be reported to a UDP socket.
-    crate::sys::set_option(socket.as_fd(), level_and_name.0, level_and_name.1, 1)?;
+    report_errors(&socket, family)?;
     socket.connect(&SockAddr::from(target))?;
     Ok(socket)
 }
@@ -77,6 +72,7 @@ pub fn echo(target: IpAddr, from: &Origin) -> io::Result<EchoSocket> {
         Err(error) => return Err(error),
     };
     prepare(&socket, family, &Origin { port: None, ..*from })?;
+    report_errors(&socket, family)?;
     socket.connect(&SockAddr::from(SocketAddr::new(target, 0)))?;
     Ok(EchoSocket { socket, raw })
 }
@@ -86,6 +82,15 @@ const fn domain(family: Family) -> Domain {
         Family::V4 => Domain::IPV4,
         Family::V6 => Domain::IPV6,
     }
+}
+
+/// "Host unreachable" is reported to such a socket only if it asks for it.
+fn report_errors(socket: &Socket, family: Family) -> io::Result<()> {
+    let (level, name) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    };
+    crate::sys::set_option(socket.as_fd(), level, name, 1)
 }
 
 fn prepare(socket: &Socket, family: Family, from: &Origin) -> io::Result<()> {

@@ -1,0 +1,234 @@
+//! Looking for a pattern in a body that comes in pieces.
+//!
+//! A window of the body is kept: what a match may still look at. Bodies are hostile: steps, memory and time are bounded,
+//! and a search that reaches a bound has found out nothing, which fails the check whatever it wanted.
+
+use check::config::{Regex, RegexOptions};
+use check::probe::http::Search;
+use linux::pattern::{Found, Pattern, PatternError};
+use linux::process::thread_time;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The longest part of a body that one match may need, in bytes. A partial match that is longer is given up, as in upstream,
+/// which keeps 4095.
+const WINDOW: usize = 64 << 10;
+/// Bytes at which a match may start that are tried in one call: with the bound on the steps of each, no call takes longer
+/// than some tens of milliseconds.
+const STARTS: usize = 64;
+/// Time of the processor that one body may take.
+const BUDGET: Duration = Duration::from_millis(200);
+
+/// A pattern that probes share.
+pub(crate) type Shared = Rc<RefCell<Pattern>>;
+
+/// Compiles the pattern of a page.
+pub(crate) fn compile(regex: &Regex) -> Result<Pattern, PatternError> {
+    // `regex_stack` is about the stack of the compiler that is not used here; its maximum bounds memory all the same.
+    Pattern::compile(&regex.pattern, regex.options.bits(), regex.stack.map(|(_, max)| max))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Looking,
+    Found,
+    Nowhere,
+    TooHard,
+}
+
+/// A search.
+pub(crate) struct Window {
+    pattern: Shared,
+    /// Where in the body a match may start.
+    min: u64,
+    max: Option<u64>,
+    /// `firstline`: the end of the first line bounds it too.
+    first_line: bool,
+    kept: Vec<u8>,
+    /// Where in the body `kept` begins.
+    begins: u64,
+    /// Where in `kept` a match is looked for next.
+    next: usize,
+    /// A partial match is tried again when the body has come so far: twice as far, so that bytes one by one cost no more.
+    again_at: u64,
+    spent: Duration,
+    state: State,
+}
+
+impl Window {
+    pub(crate) fn new(pattern: Shared, regex: &Regex) -> Window {
+        Window {
+            pattern,
+            min: regex.min_offset,
+            max: regex.max_offset,
+            first_line: regex.options.contains(RegexOptions::FIRSTLINE),
+            kept: Vec::new(),
+            begins: 0,
+            next: 0,
+            again_at: 0,
+            spent: Duration::ZERO,
+            state: State::Looking,
+        }
+    }
+
+    /// A bound was reached.
+    pub(crate) fn is_too_hard(&self) -> bool {
+        self.state == State::TooHard
+    }
+
+    fn place(&self, at: usize) -> u64 {
+        self.begins.saturating_add(at as u64)
+    }
+
+    /// The index in `kept` of a place in the body; 0 for places before it.
+    fn index(&self, place: u64) -> usize {
+        usize::try_from(place.saturating_sub(self.begins)).unwrap_or(usize::MAX)
+    }
+
+    /// Looks as far as it can. `more`: the body goes on.
+    fn look(&mut self, more: bool) {
+        let pattern = Rc::clone(&self.pattern);
+        let mut pattern = pattern.borrow_mut();
+        let end = match more && pattern.is_utf() {
+            true => whole_characters(&self.kept),
+            false => self.kept.len(),
+        };
+        let began = (Instant::now(), thread_time());
+        while self.state == State::Looking {
+            let first = self.next.max(self.index(self.min));
+            let past = if more { first >= end } else { first > end };
+            if past || (more && self.place(end) < self.again_at) {
+                break;
+            }
+            let last_allowed = self.max.map_or(usize::MAX, |max| self.index(max));
+            let too_late = self.max.is_some_and(|max| self.place(first) > max);
+            if too_late || (pattern.is_anchored() && self.place(first) > self.min) {
+                self.state = State::Nowhere;
+                break;
+            }
+            // What starts at the end may still come.
+            let last_here = if more { end.saturating_sub(1) } else { end };
+            let last = first.saturating_add(STARTS - 1).min(last_allowed).min(last_here);
+            let text = self.kept.get(..end).unwrap_or_default();
+            match pattern.find(text, first, last, more) {
+                Found::Match => self.state = State::Found,
+                Found::TooHard => self.state = State::TooHard,
+                Found::Nothing => self.next = next_character(text, last + 1, pattern.is_utf()),
+                Found::Partial(from) if end.saturating_sub(from) >= WINDOW => self.next = end,
+                Found::Partial(from) => {
+                    self.next = from;
+                    let length = end.saturating_sub(from).max(1) as u64;
+                    self.again_at = self.place(end).saturating_add(length);
+                }
+            }
+            // Where the wall clock says it is spent, the processor may still have been elsewhere.
+            let is_spent = |used: Duration| self.spent.saturating_add(used) > BUDGET;
+            if self.state == State::Looking && is_spent(began.0.elapsed()) && is_spent(thread_time() - began.1) {
+                self.state = State::TooHard;
+            }
+        }
+        self.spent += thread_time() - began.1;
+        self.forget(pattern.lookbehind(), pattern.is_utf());
+    }
+
+    /// Drops what no match can look at any more.
+    fn forget(&mut self, lookbehind: usize, utf: bool) {
+        if self.state != State::Looking {
+            self.kept = Vec::new();
+            return;
+        }
+        let mut cut = self.next.min(self.kept.len()).saturating_sub(lookbehind);
+        while utf && cut > 0 && self.kept.get(cut).is_some_and(|byte| is_continuation(*byte)) {
+            cut -= 1;
+        }
+        // Moving bytes costs; what is little may stay.
+        if cut < self.kept.len() / 2 && self.kept.len() < WINDOW {
+            return;
+        }
+        self.kept.drain(..cut);
+        self.begins = self.begins.saturating_add(cut as u64);
+        self.next = self.next.saturating_sub(cut);
+    }
+}
+
+impl Search for Window {
+    fn feed(&mut self, body: &[u8]) {
+        for piece in body.chunks(WINDOW) {
+            if self.state != State::Looking {
+                return;
+            }
+            if self.first_line
+                && let Some(at) = self.line_end(piece)
+            {
+                self.max = Some(self.max.map_or(at, |max| max.min(at)));
+                self.first_line = false;
+            }
+            self.kept.extend_from_slice(piece);
+            self.look(true);
+        }
+    }
+
+    fn found(&mut self) -> Option<bool> {
+        if self.state == State::Looking {
+            self.again_at = 0;
+            self.look(false);
+        }
+        match self.state {
+            State::Found => Some(true),
+            State::Looking | State::Nowhere => Some(false),
+            State::TooHard => None,
+        }
+    }
+}
+
+impl Window {
+    /// Where in the body the first line ends that counts, if it does within these bytes, which are not kept yet.
+    fn line_end(&self, piece: &[u8]) -> Option<u64> {
+        let begins = self.place(self.kept.len());
+        let skipped = usize::try_from(self.min.saturating_sub(begins)).unwrap_or(usize::MAX);
+        let at = piece.iter().skip(skipped).position(|byte| *byte == b'\n')?;
+        Some(begins.saturating_add(skipped as u64).saturating_add(at as u64))
+    }
+}
+
+const fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Up to where a text holds whole characters of UTF-8, as far as its last bytes show.
+fn whole_characters(text: &[u8]) -> usize {
+    let tail = text.len().saturating_sub(3);
+    let last = text
+        .iter()
+        .enumerate()
+        .skip(tail)
+        .rev()
+        .find(|(_, byte)| !is_continuation(**byte));
+    match last {
+        Some((at, &lead)) => {
+            let length = match lead {
+                0xf0.. => 4,
+                0xe0.. => 3,
+                0xc0.. => 2,
+                _ => 1,
+            };
+            if at + length > text.len() { at } else { text.len() }
+        }
+        None => text.len(),
+    }
+}
+
+/// The first place from `at` where a character begins.
+fn next_character(text: &[u8], at: usize, utf: bool) -> usize {
+    let inside = text
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| utf && is_continuation(**byte));
+    at + inside.take(3).count()
+}
+
+#[cfg(test)]
+mod tests;
