@@ -24,6 +24,33 @@ pub const NESTED_EXPANSIONS: usize = 64;
 /// hours end here after a few seconds.
 pub const EXPANSION_STEPS: u64 = 6_000_000;
 
+/// Bytes that what a configuration describes may take: instances, addresses, routes, rules, servers and checks, each counted
+/// with its [`Cost`]. 65,024 instances, or 50,000 real servers with their checks, have room twice over; what comes after is
+/// left out, which is said once.
+pub const MODEL_BYTES: u32 = 160 * 1024 * 1024;
+
+/// Bytes that a thing takes while the configuration is read, as measured: some hundred thousand of one kind, divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Cost {
+    /// An instance without what is in it.
+    Instance = 1_400,
+    /// A virtual or static address.
+    Address = 350,
+    /// A route.
+    Route = 650,
+    /// A rule.
+    Rule = 400,
+    /// A virtual server without what is in it.
+    Service = 1_500,
+    /// A real server without its checks.
+    Real = 700,
+    /// A check.
+    Check = 750,
+    /// A line of a virtual server group, a peer, a tracked object.
+    Entry = 150,
+}
+
 /// Diagnostics kept. What comes after is counted and said in one line.
 pub const DIAGNOSTICS: usize = 10_000;
 

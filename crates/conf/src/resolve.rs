@@ -8,6 +8,7 @@ use crate::Compiled;
 use crate::bundle::{Bundle, Facts, LoadError, Replay};
 use crate::diagnostic::{Class, Diagnostic, Location, Note, Stage};
 use crate::expand::Reader;
+use crate::limits;
 use crate::lower::hmac::KeyFile;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::vmac::DEFAULT_PREFIX;
@@ -119,9 +120,11 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     }
     // Scripts it judges before it looks at instances.
     let judges = reached;
-    for draft in &drafts {
+    for draft in &mut drafts {
         let name = Name::from(draft.name.as_str());
-        let finished = draft.draft.clone().finish(name.clone(), &low.defaults, &surroundings);
+        let silent = draft.draft.notify_priority_changes;
+        let finished = std::mem::take(&mut draft.draft).finish(name.clone(), &low.defaults, &surroundings);
+        draft.draft.notify_priority_changes = silent;
         for finding in finished.findings {
             let fatal = finding.weight == Weight::Fatal;
             // While it reads it still says what it notices of a line.
@@ -288,23 +291,40 @@ fn diagnostics(low: Lowering<'_>, halted: Option<Stage>, sources: &Sources) -> V
         // Within one view a complaint may rightly come twice; another view only repeats it.
         *seen.entry((place, said.message.clone())).or_insert(said.stage) == said.stage
     });
+    let hinted = said.len() <= limits::HINTS;
     let mut all: Vec<Diagnostic> = said.into_iter().map(|said| diagnostic(said, sources)).collect();
+    if !hinted {
+        let text = format!("only the first {} messages have hints", limits::HINTS);
+        all.push(last_word("too-many-hints", text));
+    }
+    if sources.lost_origins() && !all.is_empty() {
+        let text = format!("only the first {} expansions are shown with messages", limits::ORIGINS);
+        all.push(last_word("too-many-expansions", text));
+    }
     if unsaid > 0 {
-        all.push(Diagnostic {
-            code: "too-many-messages",
-            class: Class::Notice,
-            stage: Stage::Bfd,
-            message: format!("{unsaid} more messages are not shown"),
-            at: None,
-            placed: false,
-            named: false,
-            expands_to: None,
-            origin: Vec::new(),
-            hints: Vec::new(),
-            hidden: false,
-        });
+        all.push(last_word(
+            "too-many-messages",
+            format!("{unsaid} more messages are not shown"),
+        ));
     }
     all
+}
+
+/// Something about the messages before it.
+fn last_word(code: &'static str, message: String) -> Diagnostic {
+    Diagnostic {
+        code,
+        class: Class::Notice,
+        stage: Stage::Bfd,
+        message,
+        at: None,
+        placed: false,
+        named: false,
+        expands_to: None,
+        origin: Vec::new(),
+        hints: Vec::new(),
+        hidden: false,
+    }
 }
 
 pub(crate) fn location(mark: Mark, sources: &Sources) -> Option<Location> {

@@ -57,6 +57,7 @@ pub struct Origin {
 pub struct Sources {
     inclusions: Vec<Inclusion>,
     origins: Vec<Origin>,
+    lost: bool,
 }
 
 impl Sources {
@@ -74,6 +75,7 @@ impl Sources {
         what: impl FnOnce() -> String,
     ) -> Option<OriginId> {
         if self.origins.len() >= limits::ORIGINS {
+            self.lost = true;
             return parent;
         }
         self.origins.push(Origin {
@@ -82,6 +84,11 @@ impl Sources {
             parent,
         });
         Some(OriginId(self.origins.len() as u32 - 1))
+    }
+
+    /// Whether there were more expansions than are remembered.
+    pub fn lost_origins(&self) -> bool {
+        self.lost
     }
 
     /// A reading by its number.

@@ -21,7 +21,7 @@ mod corpus;
 const EACH: usize = 30;
 
 /// Of a hundred lines of which the original complains, so many must be noticed. It may rise, never fall.
-const NOTICED: usize = 98;
+const NOTICED: usize = 99;
 
 #[test]
 fn a_typing_mistake_that_the_original_notices_is_noticed_on_its_line() {

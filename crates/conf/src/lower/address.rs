@@ -26,6 +26,9 @@ enum Place {
 
 /// An entry of `virtual_ipaddress`.
 pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Address) {
+        return;
+    }
     let entry = low.current().map_or(0, |i| i.draft.addresses.len());
     let Ok((address, _)) = read(low, line, entry, Place::Virtual) else {
         return;
@@ -49,6 +52,9 @@ pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// An entry of `virtual_ipaddress_excluded`.
 pub(crate) fn excluded_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Address) {
+        return;
+    }
     let entry = low
         .current()
         .map_or(0, |i| i.entries.entry("virtual_ipaddress_excluded").or_default().len());
@@ -72,6 +78,9 @@ pub(crate) fn static_block(low: &mut Lowering<'_>, _: Line<'_, '_>) {
 
 /// An entry of `static_ipaddress`.
 pub(crate) fn static_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Address) {
+        return;
+    }
     let Ok((draft, group)) = read(low, line, 0, Place::Static) else {
         return;
     };

@@ -45,6 +45,9 @@ type Line<'s, 't> = &'s Statement<'t>;
 
 /// `vrrp_instance NAME {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Instance) {
+        return low.refuse_block();
+    }
     let name = match (line.word(1), line.word(2)) {
         (Some(name), None) => name,
         (None, _) | (_, Some(_)) => {
@@ -74,6 +77,10 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 /// The end of `vrrp_instance`: only now it is one.
 pub(crate) fn close(low: &mut Lowering<'_>, _: Line<'_, '_>) {
     low.in_hmac = false;
+    if let Some(instance) = &mut low.instance {
+        // Only the lines of its block are compared with each other.
+        instance.taken = HashSet::new();
+    }
     low.instances.extend(low.instance.take());
 }
 
@@ -416,6 +423,9 @@ pub(crate) fn mcast_dst_ip(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `ADDR [min_ttl N] [max_ttl N]` of `unicast_peer`.
 pub(crate) fn peer(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Entry) {
+        return;
+    }
     let word = line.word(0).unwrap_or_default();
     let Ok(address) = word.parse::<IpAddr>() else {
         let name = low.current().map(|i| i.name.clone()).unwrap_or_default();

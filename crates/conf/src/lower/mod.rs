@@ -76,6 +76,8 @@ pub struct Lowering<'f> {
     pub(crate) stage: Stage,
     pub(crate) said: Vec<Said>,
     pub(crate) unsaid: usize,
+    /// Bytes of the model so far.
+    pub(crate) bytes: u32,
     pub(crate) global: Global,
     pub(crate) settings: Settings,
     pub(crate) defaults: Defaults,
@@ -131,6 +133,7 @@ impl<'f> Lowering<'f> {
             stage: Stage::Parent,
             said: Vec::new(),
             unsaid: 0,
+            bytes: 0,
             statics: track_group::StaticDraft::default(),
             lvs: lvs::Reading::default(),
             bfd: bfd::Sessions::default(),
@@ -233,6 +236,21 @@ impl<'f> Lowering<'f> {
     pub(crate) fn hides(&self, line: &Statement<'_>) -> bool {
         let harmless = line.word(0).is_some_and(hmac::is_harmless);
         self.in_hmac && (!harmless || line.from(1).any(hmac::may_be_key))
+    }
+
+    /// Whether there is room for one more thing in the model; the first time there is none, that is said.
+    pub(crate) fn has_room(&mut self, line: &Statement<'_>, cost: limits::Cost) -> bool {
+        let had = self.bytes <= limits::MODEL_BYTES;
+        self.bytes = self.bytes.saturating_add(cost as u32);
+        let has = self.bytes <= limits::MODEL_BYTES;
+        if had && !has {
+            let text = format!(
+                "The configuration describes more than {} MiB - ignoring the rest",
+                limits::MODEL_BYTES >> 20
+            );
+            self.error(line, 0, "model-limit", text);
+        }
+        has
     }
 
     /// Whether nothing more is kept; counts what would have been said.

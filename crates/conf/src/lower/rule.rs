@@ -36,6 +36,9 @@ pub(crate) fn virtual_block(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
 
 /// An entry of `virtual_rules`.
 pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Rule) {
+        return;
+    }
     if let Ok((rule, _)) = read(low, line, false)
         && let Some(instance) = low.current()
     {
@@ -50,6 +53,9 @@ pub(crate) fn static_block(low: &mut Lowering<'_>, _: Line<'_, '_>) {
 
 /// An entry of `static_rules`.
 pub(crate) fn static_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Rule) {
+        return;
+    }
     let Ok((rule, group)) = read(low, line, true) else {
         return;
     };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// `HTTP_GET {`.
 pub(crate) fn open_http(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.not_yet(line, "HTTP_GET");
-    super::open(low, Kind::Http(Box::default()));
+    super::open(low, line, Kind::Http(Box::default()));
 }
 
 /// `SSL_GET {`.
@@ -21,7 +21,7 @@ pub(crate) fn open_ssl(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         tls: true,
         ..HttpDraft::default()
     };
-    super::open(low, Kind::Http(Box::new(draft)));
+    super::open(low, line, Kind::Http(Box::new(draft)));
 }
 
 fn http<'l>(low: &'l mut Lowering<'_>) -> Option<&'l mut HttpDraft> {

@@ -18,8 +18,8 @@ const NAME: usize = 253;
 
 macro_rules! openers {
     ($($name:ident $kind:expr;)*) => {
-        $(pub(crate) fn $name(low: &mut Lowering<'_>, _: Line<'_, '_>) {
-            super::open(low, $kind);
+        $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+            super::open(low, line, $kind);
         })*
     };
 }
@@ -35,7 +35,7 @@ macro_rules! openers_not_yet {
     ($($name:ident $keyword:literal $kind:expr;)*) => {
         $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
             low.not_yet(line, $keyword);
-            super::open(low, $kind);
+            super::open(low, line, $kind);
         })*
     };
 }
@@ -208,9 +208,9 @@ pub(crate) fn max_reply_length(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 /// `MISC_CHECK {`.
-pub(crate) fn open_misc(low: &mut Lowering<'_>, _: Line<'_, '_>) {
+pub(crate) fn open_misc(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.lvs.misc = MiscReading::default();
-    super::open(low, Kind::Misc(MiscDraft::default()));
+    super::open(low, line, Kind::Misc(MiscDraft::default()));
 }
 
 /// `misc_path COMMAND`. Words after the command are nothing: the identity has its own keyword.

@@ -19,7 +19,10 @@ const LONGEST_TIMEOUT: u64 = u32::MAX as u64;
 /// The longest of the other times, in microseconds, as upstream prints it.
 const LONGEST_DELAY: u64 = u64::MAX - 1;
 
-pub(crate) fn open(low: &mut Lowering<'_>, kind: Kind) {
+pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>, kind: Kind) {
+    if !low.has_room(line, crate::limits::Cost::Check) {
+        return low.refuse_block();
+    }
     low.lvs.check = Some(Draft::new(kind));
 }
 

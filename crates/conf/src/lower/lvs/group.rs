@@ -34,6 +34,9 @@ pub(crate) fn close(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `ADDR [PORT]`, a range, or `fwmark N [inet|inet6]`.
 pub(crate) fn entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Entry) {
+        return;
+    }
     let entry = match line.word(0) {
         Some("fwmark") if line.word(1).is_none() => return low.missing_parameter(line, 1),
         Some("fwmark") => mark(low, line),

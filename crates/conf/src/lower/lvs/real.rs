@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 /// `real_server ADDR [PORT] {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Real) {
+        return low.refuse_block();
+    }
     let word = line.word(1).unwrap_or_default();
     let (address, port) = (Lowering::server_address(word), low.port(line, 2));
     let (Some(address), Ok(port)) = (address, port) else {

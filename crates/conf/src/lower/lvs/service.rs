@@ -20,6 +20,9 @@ const ENGINE_NAME: usize = 15;
 
 /// `virtual_server IP [PORT] | fwmark N | group NAME {`.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Service) {
+        return low.refuse_block();
+    }
     low.has_checkers = true;
     let word = line.word(1).unwrap_or_default();
     let target = match word {

@@ -44,6 +44,9 @@ pub(crate) fn virtual_block(_: &mut Lowering<'_>, _: Line<'_, '_>) {}
 
 /// An entry of `virtual_routes`.
 pub(crate) fn virtual_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Route) {
+        return;
+    }
     if let Ok((route, _)) = read(low, line, false)
         && let Some(instance) = low.current()
     {
@@ -58,6 +61,9 @@ pub(crate) fn static_block(low: &mut Lowering<'_>, _: Line<'_, '_>) {
 
 /// An entry of `static_routes`.
 pub(crate) fn static_entry(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    if !low.has_room(line, crate::limits::Cost::Route) {
+        return;
+    }
     let Ok((route, group)) = read(low, line, true) else {
         return;
     };
