@@ -113,7 +113,7 @@ docs: ## write the pages anew that are made from tables in the sources
 TARGET ?= conf
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: ## any bytes through a reader (conf: configurations, bfd: datagrams): make fuzz TARGET=conf SECONDS=600
+fuzz: ## any bytes through a reader (conf: configurations, bfd: datagrams, check: answers): make fuzz TARGET=conf SECONDS=600
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 	@mkdir -p fuzz/found/$(TARGET)
 	cargo fuzz run -s none --fuzz-dir fuzz $(TARGET) fuzz/found/$(TARGET) fuzz/corpus/$(TARGET) -- \

@@ -33,6 +33,8 @@ install: ## install what `make` has built, below DESTDIR if that is given
 	done
 	install -D -m 755 $(BUILT_IN)/keepalived "$(DESTDIR)$(SBINDIR)/keepalived"
 	install -D -m 755 $(BUILT_IN)/keepalivedctl "$(DESTDIR)$(BINDIR)/keepalivedctl"
+	@# The daemon's executable is genhash too, by that name.
+	ln -sf "$(SBINDIR)/keepalived" "$(DESTDIR)$(BINDIR)/genhash"
 	install -D -m 644 examples/samples/keepalived.conf.sample "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf.sample"
 	@# Instructions copy keepalived.conf from here; an operator's own is never touched.
 	@if [ ! -e "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf" ] && [ "$(SYSCONFDIR)" != /etc ]; then \
@@ -55,7 +57,7 @@ endif
 
 .PHONY: uninstall
 uninstall: ## remove what `make install` installed; configuration files stay
-	rm -f "$(DESTDIR)$(SBINDIR)/keepalived" "$(DESTDIR)$(BINDIR)/keepalivedctl"
+	rm -f "$(DESTDIR)$(SBINDIR)/keepalived" "$(DESTDIR)$(BINDIR)/keepalivedctl" "$(DESTDIR)$(BINDIR)/genhash"
 	rm -f "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf.sample"
 	@if [ -L "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf" ]; then rm -f "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf"; fi
 	@for page in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_else(|| OsString::from("keepalived"));
+    let hashing = words.clone();
     ExitCode::from(match cli::parse(words) {
         Ok(Invocation::Daemon(options)) => supervisor::run(*options, argv0),
         Ok(Invocation::Role(kind)) => role::run(kind),
@@ -31,10 +32,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => tell(io::stderr(), &version::text()),
         Ok(Invocation::Help) => tell(io::stderr(), &cli::usage(&argv0.to_string_lossy())),
         Ok(Invocation::Signum(number)) => tell(io::stdout(), &format!("{number}\n")),
-        Ok(Invocation::Genhash) => {
-            eprintln!("genhash is not implemented yet");
-            exit::FATAL
-        }
+        Ok(Invocation::Genhash) => prober::genhash::run(hashing),
         Err(error) => {
             eprintln!("{error}");
             exit::FATAL

@@ -2,11 +2,10 @@
 
 use crate::connect::{self, Failure as NoConnection};
 use crate::outcome::Outcome;
-use crate::search::Window;
 use crate::stream::{Read, Room, read_with, write_all};
 use check::config::{Http, Url};
 use check::probe::Next;
-use check::probe::http::{self, Failure, NoSearch, Page, Reader, Search};
+use check::probe::http::{self, Failure, Page, Reader, Search};
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,60 +32,29 @@ impl Clock {
 
 /// What is said when something goes wrong below the page.
 struct Words {
+    /// Before the first byte.
+    first_timeout: &'static str,
     read_timeout: &'static str,
     read_error: &'static str,
 }
 
 const PLAIN: Words = Words {
+    first_timeout: "Timeout WEB read",
     read_timeout: "Timeout HTTP read",
     read_error: "Read error with",
 };
 const TLS: Words = Words {
+    first_timeout: "Timeout SSL read",
     read_timeout: "Timeout SSL read",
     read_error: "SSL read error from",
 };
-
-/// What a search says of a page, and why it was given up.
-pub(crate) enum Looking {
-    /// The page has no pattern.
-    Nothing(NoSearch),
-    For(Box<Window>),
-    /// Its pattern is none.
-    Broken(String),
-}
-
-impl Looking {
-    fn search(&mut self) -> &mut dyn Search {
-        match self {
-            Looking::Nothing(none) => none,
-            Looking::For(window) => &mut **window,
-            Looking::Broken(_) => self,
-        }
-    }
-
-    fn why(&self) -> Option<String> {
-        match self {
-            Looking::For(window) if window.is_too_hard() => Some("the pattern takes too long on this page".to_owned()),
-            Looking::Broken(why) => Some(why.clone()),
-            Looking::Nothing(_) | Looking::For(_) => None,
-        }
-    }
-}
-
-impl Search for Looking {
-    fn feed(&mut self, _: &[u8]) {}
-
-    fn found(&mut self) -> Option<bool> {
-        None
-    }
-}
 
 /// Asks for one page.
 pub(crate) async fn get(
     http: &Http,
     url: &Url,
     tls: Option<&TlsConnector>,
-    mut looking: Looking,
+    search: &mut dyn Search,
     room: &Room,
     began: Instant,
 ) -> Outcome {
@@ -116,7 +84,7 @@ pub(crate) async fn get(
             clock: Clock::Until(deadline),
             words: &TLS,
         };
-        let end = page.run(&mut stream, looking.search()).await;
+        let end = page.run(&mut stream, search).await;
         if url.tls_compliant {
             page.goodbye(&mut stream).await;
         }
@@ -130,14 +98,13 @@ pub(crate) async fn get(
             clock: Clock::EachStep(http.connection.timeout),
             words: &PLAIN,
         };
-        page.run(&mut stream, looking.search()).await
+        page.run(&mut stream, search).await
     };
     let mut outcome = match end {
         Ok(page) => good(&page),
         Err(bad) => bad,
     };
     outcome.details.path = Some(url.path.clone());
-    outcome.details.error = outcome.details.error.take().or_else(|| looking.why());
     outcome
 }
 
@@ -180,14 +147,16 @@ impl Talk<'_> {
             Err(_) => return Err(Outcome::bad("Timeout WEB write")),
         }
         let mut reader = Reader::new(self.url);
+        let mut timeout = self.words.first_timeout;
         loop {
             let step = read_with(stream, self.room, |bytes| reader.received(bytes, search));
             let read = match timeout_at(self.clock.next(), step).await {
                 Ok(Ok(read)) => read,
                 Ok(Err(error)) if self.is_rude_end(&error) => Read::End,
                 Ok(Err(error)) => return Err(Outcome::bad(self.words.read_error).because(error)),
-                Err(_) => return Err(Outcome::bad(self.words.read_timeout)),
+                Err(_) => return Err(Outcome::bad(timeout)),
             };
+            timeout = self.words.read_timeout;
             match read {
                 Read::Bytes(Ok(Next::Read | Next::Send(_))) => {}
                 // A proper end is part of what is asked for.

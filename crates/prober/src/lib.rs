@@ -7,6 +7,7 @@
 
 mod connect;
 mod datagram;
+pub mod genhash;
 mod http;
 mod identity;
 mod outcome;

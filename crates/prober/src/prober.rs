@@ -1,9 +1,8 @@
 //! Runs one probe to its end.
 
 use crate::connect::{self, Failure};
-use crate::http::Looking;
 use crate::outcome::{Outcome, Trouble};
-use crate::search::{self, Shared, Window};
+use crate::search::{self, Looking, Shared, Window};
 use crate::stream::Room;
 use crate::{datagram, smtp, tls};
 use base::Rng;
@@ -36,8 +35,8 @@ impl fmt::Debug for Prober {
 }
 
 impl Prober {
-    /// A prober for these probes, and what is wrong with them. A check with a pattern that is none always fails; without a
-    /// client certificate that can be read there is none.
+    /// A prober for these probes, and what is wrong with them. A pattern that is none is ignored, as in
+    /// upstream; without a client certificate that can be read there is none.
     pub fn new<'p>(tls: &ClientTls, probes: impl IntoIterator<Item = &'p Probe>) -> (Prober, Vec<Trouble>) {
         let mut troubles = Vec::new();
         let mut patterns = HashMap::new();
@@ -101,15 +100,17 @@ impl Prober {
         let Some(url) = http.urls.get(usize::from(stage)) else {
             return Outcome::unasked("There is no such page.");
         };
-        let looking = match &url.regex {
+        let mut looking = match &url.regex {
             None => Looking::Nothing(NoSearch),
             Some(regex) => match self.patterns.get(regex) {
                 Some(Ok(pattern)) => Looking::For(Box::new(Window::new(Rc::clone(pattern), regex))),
-                Some(Err(why)) => Looking::Broken(why.clone()),
-                None => Looking::Broken("the prober was made for other checks".to_owned()),
+                Some(Err(_)) => Looking::Ignored(!regex.no_match),
+                None => Looking::Missing,
             },
         };
-        crate::http::get(http, url, self.tls.as_ref(), looking, &self.room, began).await
+        let mut outcome = crate::http::get(http, url, self.tls.as_ref(), looking.search(), &self.room, began).await;
+        outcome.details.error = outcome.details.error.take().or_else(|| looking.why());
+        outcome
     }
 }
 

@@ -4,7 +4,7 @@
 //! and a search that reaches a bound has found out nothing, which fails the check whatever it wanted.
 
 use check::config::{Regex, RegexOptions};
-use check::probe::http::Search;
+use check::probe::http::{NoSearch, Search};
 use linux::pattern::{Found, Pattern, PatternError};
 use linux::process::thread_time;
 use std::cell::RefCell;
@@ -190,6 +190,46 @@ impl Window {
         let skipped = usize::try_from(self.min.saturating_sub(begins)).unwrap_or(usize::MAX);
         let at = piece.iter().skip(skipped).position(|byte| *byte == b'\n')?;
         Some(begins.saturating_add(skipped as u64).saturating_add(at as u64))
+    }
+}
+
+/// What is looked for in a page.
+pub(crate) enum Looking {
+    /// The page has no pattern.
+    Nothing(NoSearch),
+    For(Box<Window>),
+    /// Its pattern is none, and is ignored, as in upstream: whatever is wanted of it is so.
+    Ignored(bool),
+    /// There is no pattern where there should be one.
+    Missing,
+}
+
+impl Looking {
+    pub(crate) fn search(&mut self) -> &mut dyn Search {
+        match self {
+            Looking::Nothing(none) => none,
+            Looking::For(window) => &mut **window,
+            Looking::Ignored(_) | Looking::Missing => self,
+        }
+    }
+
+    pub(crate) fn why(&self) -> Option<String> {
+        match self {
+            Looking::For(window) if window.is_too_hard() => Some("the pattern takes too long on this page".to_owned()),
+            Looking::Missing => Some("the prober was made for other checks".to_owned()),
+            Looking::Nothing(_) | Looking::For(_) | Looking::Ignored(_) => None,
+        }
+    }
+}
+
+impl Search for Looking {
+    fn feed(&mut self, _: &[u8]) {}
+
+    fn found(&mut self) -> Option<bool> {
+        match self {
+            Looking::Ignored(wanted) => Some(*wanted),
+            Looking::Nothing(_) | Looking::For(_) | Looking::Missing => None,
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub fn request(http: &Http, url: &Url) -> Vec<u8> {
 
 /// Looks for a pattern in a body that comes in pieces. Whoever has the engine implements it.
 pub trait Search {
+    /// Takes the header, with its empty line; the body comes after it. Whoever searches the body does without it.
+    fn header(&mut self, _: &[u8]) {}
     /// Takes the next bytes.
     fn feed(&mut self, body: &[u8]);
     /// Whether the pattern was found; the body has ended. `None`: the search was given up, nothing is known.
@@ -162,7 +164,9 @@ impl<'c> Reader<'c> {
                 Ok(Next::Read)
             };
         };
-        let head = read_head(self.header.get(..end).unwrap_or_default())?;
+        let header = self.header.get(..end).unwrap_or_default();
+        let head = read_head(header)?;
+        search.header(header);
         if !self.url.status.allows(head.status) {
             return Err(Failure::Status(head.status));
         }

@@ -5,7 +5,7 @@
 //! is in its own module.
 
 mod bfd;
-mod check;
+pub(crate) mod check;
 mod sessions;
 pub(crate) mod setup;
 mod vrrp;

@@ -4,6 +4,7 @@ use super::startup;
 use crate::cli::ReportFormat;
 use crate::configuration::{self, Bundle, Compiled, Source};
 use crate::exit;
+use crate::role;
 use linux::{SysError, namespace};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -35,6 +36,8 @@ pub(super) fn run(source: &Source, target: Option<&Path>, netns: Option<&str>, f
         exit::TEST_CANNOT_RUN
     };
     let code = own.max(configuration::exit_code(&compiled.diagnostics));
+    // Upstream says those to the log of a running daemon only; they leave the exit code alone.
+    errors.extend(role::check::troubles(&compiled.model.servers));
     let terminal = target.is_none() && io::stderr().is_terminal();
     let text = match format {
         ReportFormat::Json => conf::json::report(&bundle, &compiled.diagnostics, &errors, code),

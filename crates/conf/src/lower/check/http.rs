@@ -10,13 +10,11 @@ use std::sync::Arc;
 
 /// `HTTP_GET {`.
 pub(crate) fn open_http(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "HTTP_GET");
     super::open(low, line, Kind::Http(Box::default()));
 }
 
 /// `SSL_GET {`.
 pub(crate) fn open_ssl(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "SSL_GET");
     let draft = HttpDraft {
         tls: true,
         ..HttpDraft::default()

@@ -26,25 +26,12 @@ macro_rules! openers {
 
 openers! {
     open_tcp Kind::Tcp;
+    open_ping Kind::Ping;
+    open_smtp Kind::Smtp(SmtpDraft::default());
+    open_dns Kind::Dns(DnsDraft::default());
+    open_udp Kind::Udp(Box::default());
     open_file Kind::File(FileDraft::default());
     open_bfd Kind::Bfd(None);
-}
-
-/// Those that the prober does not carry out yet. One that it learns moves up.
-macro_rules! openers_not_yet {
-    ($($name:ident $keyword:literal $kind:expr;)*) => {
-        $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-            low.not_yet(line, $keyword);
-            super::open(low, line, $kind);
-        })*
-    };
-}
-
-openers_not_yet! {
-    open_ping "PING_CHECK" Kind::Ping;
-    open_smtp "SMTP_CHECK" Kind::Smtp(SmtpDraft::default());
-    open_dns "DNS_CHECK" Kind::Dns(DnsDraft::default());
-    open_udp "UDP_CHECK" Kind::Udp(Box::default());
 }
 
 /// A draft of one kind, if that is what is being read.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 /// `SSL {`: a second block replaces the first.
 pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "SSL");
     if low.lvs.has_tls {
         let text = "SSL context already specified - replacing";
         low.error(line, 0, "tls", text.to_owned());

@@ -5,7 +5,7 @@
 use super::tell::script;
 use crate::ipc::{FromRole, Outcome, Script};
 use crate::log::{Level, Reporter};
-use check::config::{CommandName, Dialogue, Misc};
+use check::config::{ClientTls, CommandName, Dialogue, Misc};
 use check::judge::Answer;
 use check::probe::misc::{self, End};
 use check::{Check, Probe};
@@ -214,16 +214,25 @@ impl Asking {
 
 /// A prober for a configuration; what is wrong with its checks is said.
 fn prober(servers: &Servers, reporter: &Reporter) -> Prober {
-    let checks = servers.services.values().flat_map(|server| server.checks.values());
-    let probes = checks.flatten().filter_map(|check| match check {
-        Check::Probe(probe) => Some(probe),
-        Check::File(_) | Check::Bfd(_) => None,
-    });
-    let (prober, troubles) = Prober::new(&servers.tls, probes);
+    let (prober, troubles) = Prober::new(&servers.tls, probes(servers));
     for trouble in troubles {
         reporter.say(Level::Warning, trouble);
     }
     prober
+}
+
+fn probes(servers: &Servers) -> impl Iterator<Item = &Probe> {
+    let checks = servers.services.values().flat_map(|server| server.checks.values());
+    checks.flatten().filter_map(|check| match check {
+        Check::Probe(probe) => Some(probe),
+        Check::File(_) | Check::Bfd(_) => None,
+    })
+}
+
+/// What is wrong with the checks of a configuration that nobody asks. Its certificates may be on another machine.
+pub(crate) fn troubles(servers: &Servers) -> impl Iterator<Item = String> {
+    let (_, troubles) = Prober::new(&ClientTls::default(), probes(servers));
+    troubles.into_iter().map(|trouble| trouble.to_string())
 }
 
 /// What the lines about a program that took too long say.

@@ -19,6 +19,7 @@ use crate::configuration::Model;
 use crate::exit;
 use crate::ipc::FromRole;
 use crate::log::{Level, Reporter};
+pub(crate) use asking::troubles;
 use asking::{Asking, Told};
 use base::Instant;
 use conf::model::Servers;
