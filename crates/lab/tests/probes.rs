@@ -255,6 +255,7 @@ fn dnsmasq_is_asked_for_names() {
         "--user=root",
         "--local=/example/",
         "--address=/www.example/192.0.2.1",
+        "--address=/www.example/2001:db8::1",
         &port_option,
     ];
     let server = start("/usr/sbin/dnsmasq", &words);
