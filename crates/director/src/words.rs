@@ -105,7 +105,7 @@ pub(crate) const fn says_why(dialogue: &Dialogue) -> bool {
 }
 
 /// The text of a mail about a check.
-pub(crate) fn mail(dialogue: &Dialogue, up: bool, reason: &str) -> String {
+pub(crate) fn mail(dialogue: &Dialogue, real: &dyn Display, up: bool, reason: &str) -> String {
     let result = if up { "succeed" } else { "failed" };
     match dialogue {
         Dialogue::Tcp(_) => format!("=> TCP CHECK {result} on service <="),
@@ -114,7 +114,7 @@ pub(crate) fn mail(dialogue: &Dialogue, up: bool, reason: &str) -> String {
         Dialogue::Dns(_) => format!("=> DNS_CHECK: {result} on service <="),
         Dialogue::Http(_) | Dialogue::Smtp(_) if up => "=> CHECK succeed on service <=".to_string(),
         Dialogue::Http(_) => "=> CHECK failed on service : HTTP/SSL request failed <=".to_string(),
-        Dialogue::Smtp(_) => format!("=> CHECK failed on service : {reason} <="),
+        Dialogue::Smtp(_) => format!("=> CHECK failed on service : {reason} server {real} <="),
         Dialogue::Misc(_) => {
             let result = match (up, reason) {
                 (true, _) => "succeeded",

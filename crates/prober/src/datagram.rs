@@ -4,7 +4,7 @@ use crate::connect::{is_theirs, origin, target};
 use crate::outcome::Outcome;
 use crate::prober::Chance;
 use base::Family;
-use check::config::{Connection, Dns, Udp};
+use check::config::{Connection, Dns, Reply, Udp};
 use check::probe::{dns, ping, udp};
 use linux::socket::client;
 use socket2::{SockRef, Socket};
@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
-/// The longest answer that is looked at, in bytes; what is longer is cut, as in upstream, where 512 bytes of DNS are enough.
+/// The longest answer of DNS and ICMP that is looked at, in bytes; the rest of a longer one is cut.
 const ANSWER: usize = 2048;
 
 /// What a datagram that came back is.
@@ -46,8 +46,13 @@ impl Waiting {
     }
 
     /// Listens until something is the answer.
-    async fn listen(&self, deadline: Instant, mut heard: impl FnMut(&[u8]) -> Heard) -> Result<Outcome, Silence> {
-        let mut answer = [0; ANSWER];
+    async fn listen(
+        &self,
+        deadline: Instant,
+        longest: usize,
+        mut heard: impl FnMut(&[u8]) -> Heard,
+    ) -> Result<Outcome, Silence> {
+        let mut answer = vec![0; longest];
         loop {
             let ready = timeout_at(deadline, self.0.ready(SOMETHING)).await;
             let ready = ready.map_err(|_| Silence::Timeout)?.map_err(Silence::Error)?;
@@ -101,7 +106,7 @@ pub(crate) async fn ask_name(config: &Dns, chance: &Chance, began: Instant) -> O
             Heard::Is(outcome)
         }
     };
-    match waiting.listen(began + config.connection.timeout, heard).await {
+    match waiting.listen(began + config.connection.timeout, ANSWER, heard).await {
         Ok(outcome) => outcome,
         Err(Silence::Timeout) => Outcome::bad("read timeout from socket"),
         Err(Silence::Error(error)) => {
@@ -132,7 +137,12 @@ pub(crate) async fn send_datagram(config: &Udp, began: Instant) -> Outcome {
             Outcome::bad("failed").because("the answer is not as it should be")
         })
     };
-    match waiting.listen(began + config.connection.timeout, heard).await {
+    // One byte more than is allowed shows that it is too long.
+    let longest = match &config.reply {
+        Reply::Like(pattern) => usize::from(pattern.max) + 1,
+        Reply::NotNeeded | Reply::Any => 1,
+    };
+    match waiting.listen(began + config.connection.timeout, longest, heard).await {
         Ok(outcome) => outcome,
         Err(Silence::Timeout) if udp::silence_is_good(config) => Outcome::good(),
         Err(Silence::Timeout) => Outcome::bad("timeout"),
@@ -169,7 +179,7 @@ pub(crate) async fn echo(connection: &Connection, chance: &Chance, began: Instan
             Heard::NotOurs
         }
     };
-    match waiting.listen(began + connection.timeout, heard).await {
+    match waiting.listen(began + connection.timeout, ANSWER, heard).await {
         Ok(outcome) => outcome,
         Err(Silence::Timeout) => Outcome::bad("timeout"),
         Err(Silence::Error(error)) => Outcome::bad("failed").because(error),

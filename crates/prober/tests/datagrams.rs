@@ -84,9 +84,24 @@ fn an_answer_must_be_like_what_is_wanted() {
         (wanted(b"pi", 0, 255), Answer::Bad),
         (wanted(b"po", 5, 255), Answer::Bad),
         (wanted(b"po", 0, 3), Answer::Bad),
+        (wanted(b"po", 4, 4), Answer::Good),
     ] {
         let (address, thread) = server(|_| vec![b"pong".to_vec()]);
         assert_eq!(end(&udp(connection(address), reply.clone())).0, answer, "{reply:?}");
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_long_answer_is_measured_to_its_end() {
+    for (max, answer) in [(4999, Answer::Bad), (5000, Answer::Good), (65535, Answer::Good)] {
+        let (address, thread) = server(|_| vec![vec![b'x'; 5000]]);
+        let reply = Reply::Like(Pattern {
+            bytes: vec![(b'x', 0xff)],
+            min: 4000,
+            max,
+        });
+        assert_eq!(end(&udp(connection(address), reply)).0, answer, "{max}");
         thread.join().unwrap();
     }
 }

@@ -107,7 +107,7 @@ impl Engine {
                 return;
             }
         };
-        self.mail_of_check(key, at, was_up, &words::mail(&probe.dialogue, up, reason), out);
+        self.mail_of_check(key, at, was_up, &words::mail(&probe.dialogue, &real, up, reason), out);
     }
 
     /// Mail about a check that changed, if the real server changed with it or somebody wants all.
