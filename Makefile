@@ -119,6 +119,11 @@ fuzz: ## any bytes through a reader (conf: configurations, bfd: datagrams, check
 	cargo fuzz run -s none --fuzz-dir fuzz $(TARGET) fuzz/found/$(TARGET) fuzz/corpus/$(TARGET) -- \
 	    -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=256 -max_len=8192
 
+.PHONY: recipes
+recipes: daemon ## docs/recipes from real packages, broken: how long the service was away (as root)
+	@scripts/setup recipes
+	KEEPALIVED_RECIPES=1 cargo test -p lab --test recipes -- --nocapture --test-threads 1
+
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean
