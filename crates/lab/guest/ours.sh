@@ -185,6 +185,70 @@ C
     [ -z "$(ipvsadm -L --daemon)" ] || fail "none is left: $(ipvsadm -L --daemon)"
 }
 
+# Whether a sync daemon of this direction runs.
+syncs() {
+    ipvsadm -L --daemon | grep -q "^$1 sync daemon"
+}
+
+follows() {
+    start <<C
+global_defs {
+    lvs_sync_daemon back inst web
+}
+vrrp_instance web {
+    interface front
+    virtual_router_id 51
+    priority 100
+    advert_int 1
+    virtual_ipaddress {
+        192.0.2.250/24
+    }
+}
+$(pool)
+C
+    within 10 syncs backup || fail "a backup hears of connections"
+    within 15 syncs master || fail "a master tells them"
+    within 5 sh -c '! ipvsadm -L --daemon | grep -q ^backup' || fail "and hears of none"
+    ipvsadm -L --daemon | grep -q "syncid=51" || fail "the id is that of the instance: $(ipvsadm -L --daemon)"
+    stop
+    [ -z "$(ipvsadm -L --daemon)" ] || fail "none is left: $(ipvsadm -L --daemon)"
+}
+
+timeouts() {
+    ipvsadm -L --timeout | sed 's/.*: //'
+}
+
+is_set_to() {
+    [ "$(timeouts)" = "$1" ]
+}
+
+settings() {
+    before=$(timeouts)
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    start_pool '1i global_defs {\n lvs_flush\n lvs_flush_on_stop\n lvs_timeouts tcp 100 udp 7\n}'
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    lacks 192.0.2.99 || fail "lvs_flush removes what was there"
+    within 5 is_set_to "100 $(echo "$before" | cut -d' ' -f2) 7" || fail "the timeouts are set: $(timeouts)"
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    stop
+    empty || fail "lvs_flush_on_stop removes everything"
+    is_set_to "$before" || fail "the timeouts are as before: $(timeouts)"
+    # -I leaves it all, and the next one goes on with it.
+    daemon="$daemon -I"
+    start_pool
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    right=$(table)
+    stop
+    good "$right" || fail "-I leaves the services: $(table)"
+    daemon=${daemon% -I}
+    : >$log
+    start_pool
+    within 10 grep -q "Startup complete" $log || fail "it starts beside them"
+    within 5 good "$right" || fail "and takes them over"
+    stop
+    empty || fail "nothing is left"
+}
+
 elsewhere() {
     # ha_suspend: a server that dies while the address is elsewhere is not noticed.
     start_pool 's/lb_kind NAT/&\n ha_suspend/; s/192.0.2.200/192.0.2.210/'
@@ -245,7 +309,7 @@ C
 }
 
 world
-for scenario in ${*:-repair death told regrouped one_mark synced elsewhere programs}; do
+for scenario in ${*:-repair death told regrouped one_mark synced follows settings elsewhere programs}; do
     echo "# $scenario"
     $scenario
 done

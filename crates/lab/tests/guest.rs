@@ -36,7 +36,7 @@ fn guest(files: &[&str], command: &[&str]) -> Output {
     guest
         .arg("-f")
         .arg(format!("{}:/opt/ours/keepalived", stripped.display()));
-    for script in ["world.sh", "both.sh", "ours.sh"] {
+    for script in ["world.sh", "both.sh", "ours.sh", "demo.sh"] {
         let path = root().join("crates/lab/guest").join(script);
         guest.arg("-f").arg(format!("{}:/lab/{script}", path.display()));
     }
@@ -90,6 +90,17 @@ fn the_table_is_what_the_original_makes_of_the_same_configuration() {
         &[&format!("{ORIGINAL}:/opt/original/keepalived")],
     );
     assert_eq!(tables(&ours), tables(&theirs), "ours, then the original's");
+}
+
+#[test]
+fn the_story_of_the_demo_comes_true() {
+    if !has_guest() {
+        return;
+    }
+    let output = guest(&[], &["dash", "/lab/demo.sh", "/opt/ours/keepalived"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("It answers again."), "{said}");
 }
 
 #[test]
