@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use check::Probe;
 use check::config::{Dialogue, Misc};
 use core::fmt::Display;
 
@@ -14,32 +15,34 @@ pub(crate) fn success(dialogue: &Dialogue, real: &dyn Display, key: &dyn Display
         Dialogue::Dns(_) => format!("DNS_CHECK ({real}) success."),
         Dialogue::Udp(_) => format!("UDP connection to {real} success."),
         Dialogue::Ping(_) => format!("ICMP connection to {real} success."),
-        Dialogue::Misc(misc) => format!("Misc check for [{real} VS {key}] by [{}] succeeded", program(misc)),
+        Dialogue::Misc(misc) => format!("Misc check for [{real} VS {key}] by [{}] succeeded.", program(misc)),
     }
 }
 
 /// The line about a check that failed for good, after so many failures that were forgiven.
-pub(crate) fn failure(
-    dialogue: &Dialogue,
-    real: &dyn Display,
-    key: &dyn Display,
-    retries: u32,
-    reason: &str,
-) -> String {
+pub(crate) fn failure(probe: &Probe, real: &dyn Display, key: &dyn Display, retries: u32, reason: &str) -> String {
     let after = if retries > 0 {
         format!(" after {retries} retries")
     } else {
         String::new()
     };
-    match dialogue {
+    match &probe.dialogue {
         Dialogue::Tcp(_) => format!("TCP_CHECK on service {real} failed{after}."),
         Dialogue::Http(http) if http.tls => format!("SSL_CHECK on service {real} failed{after}."),
         Dialogue::Http(_) => format!("HTTP_CHECK on service {real} failed{after}."),
-        Dialogue::Smtp(_) => format!("SMTP_CHECK on service {real} failed{after}."),
-        Dialogue::Dns(_) => format!("DNS_CHECK ({real}) failed{after}."),
         Dialogue::Udp(_) => format!("UDP_CHECK on service {real} failed{after}."),
-        Dialogue::Ping(_) => format!("PING_CHECK on service {real} failed{after}."),
-        Dialogue::Misc(misc) => misc_failure(program(misc), real, key, &after, reason),
+        Dialogue::Ping(_) => format!("ICMP CHECK on service {real} failed{after}."),
+        // The reason is the line.
+        Dialogue::Smtp(_) | Dialogue::Dns(_) => why(&probe.dialogue, real, reason),
+        // Upstream counts the attempts it would have made, also where the first answer decides.
+        Dialogue::Misc(misc) => {
+            let detail = match probe.pace.retry {
+                0 => " with retry disabled".to_string(),
+                1 => " after 1 retry".to_string(),
+                retries => format!(" after {retries} retries"),
+            };
+            misc_failure(misc, real, key, &detail, reason)
+        }
     }
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn forgiven(
             } else {
                 format!(" on retry {}/{of}", attempt - 1)
             };
-            misc_failure(program(misc), real, key, &detail, reason)
+            misc_failure(misc, real, key, &detail, reason)
         }
         Dialogue::Tcp(_)
         | Dialogue::Http(_)
@@ -69,18 +72,18 @@ pub(crate) fn forgiven(
     }
 }
 
-/// The command as it is written; its name also says as whom it is run, behind it.
+/// The program of a command, without its arguments and without who runs it.
 fn program(misc: &Misc) -> &str {
-    let name = &*misc.command.0;
-    name.rsplit_once(" as ").map_or(name, |(program, _)| program)
+    misc.command.0.split_whitespace().next().unwrap_or_default()
 }
 
-fn misc_failure(command: &str, real: &dyn Display, key: &dyn Display, detail: &str, reason: &str) -> String {
+fn misc_failure(misc: &Misc, real: &dyn Display, key: &dyn Display, detail: &str, reason: &str) -> String {
     let (word, reason) = match reason {
         "timed out" | "" => ("timed out", String::new()),
         other => ("failed", format!(" ({other})")),
     };
-    format!("Misc check for [{real} VS {key}] by [{command}] {word}{detail}{reason}")
+    let program = program(misc);
+    format!("Misc check for [{real} VS {key}] by [{program}] {word}{detail}{reason}.")
 }
 
 /// The line about the reason of a failure.
@@ -90,18 +93,33 @@ pub(crate) fn why(dialogue: &Dialogue, real: &dyn Display, reason: &str) -> Stri
         Dialogue::Udp(_) => format!("UDP connection to {real} {reason}."),
         Dialogue::Ping(_) => format!("ICMP connection to {real} {reason}."),
         Dialogue::Http(_) => format!("{reason} server {real}."),
-        Dialogue::Smtp(_) => format!("SMTP_CHECK {reason} server {real}."),
+        Dialogue::Smtp(smtp) => {
+            let (address, port) = (smtp.connection.address, smtp.connection.port);
+            format!("SMTP_CHECK {reason} server [{address}]:{port}")
+        }
         Dialogue::Dns(_) => format!("DNS_CHECK ({real}) {reason}"),
         Dialogue::Misc(_) => reason.to_string(),
     }
 }
 
-/// Whether the reason of a failure is logged when the server goes down, and not only with `log_all_failures`.
-pub(crate) const fn says_why(dialogue: &Dialogue) -> bool {
+/// Whether the reason of a failure has a line of its own beside that about the failure.
+pub(crate) const fn says_apart(dialogue: &Dialogue) -> bool {
     match dialogue {
-        Dialogue::Http(_) | Dialogue::Smtp(_) | Dialogue::Dns(_) => true,
-        Dialogue::Tcp(_) | Dialogue::Udp(_) | Dialogue::Ping(_) | Dialogue::Misc(_) => false,
+        Dialogue::Tcp(_) | Dialogue::Http(_) | Dialogue::Udp(_) | Dialogue::Ping(_) => true,
+        Dialogue::Smtp(_) | Dialogue::Dns(_) | Dialogue::Misc(_) => false,
     }
+}
+
+/// The line about a page that is as it should be; `None` for other checks.
+pub(crate) fn page(dialogue: &Dialogue, stage: u16, real: &dyn Display) -> Option<String> {
+    let Dialogue::Http(http) = dialogue else { return None };
+    let url = http.urls.get(usize::from(stage))?;
+    let what = match (&url.digest, &url.regex) {
+        (Some(_), _) => "MD5 digest",
+        (None, Some(_)) => "Regex match",
+        (None, None) => "HTTP status code",
+    };
+    Some(format!("{what} success to {real} url({}).", url.path))
 }
 
 /// The text of a mail about a check.

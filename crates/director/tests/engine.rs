@@ -269,6 +269,6 @@ fn programs_are_named_as_they_are_written() {
     play.answer(|_| (Answer::Bad, None));
     assert_eq!(
         play.said.first().unwrap(),
-        "Misc check for [[10.0.0.1]:tcp:80 VS [192.0.2.1]:tcp:80] by [/bin/check -a] failed (failed)"
+        "Misc check for [[10.0.0.1]:tcp:80 VS [192.0.2.1]:tcp:80] by [/bin/check] failed with retry disabled (failed)."
     );
 }

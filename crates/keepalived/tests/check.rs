@@ -100,6 +100,6 @@ fn a_process_that_dies_is_started_again_and_checks_go_on() {
     daemon.wait_for("succeeded");
     assert_ne!(place.pid("c.pid"), role);
     std::fs::write(place.path("state"), "3").unwrap();
-    daemon.wait_for("failed (exited with status 3)");
+    daemon.wait_for("failed with retry disabled (exited with status 3).");
     daemon.stop();
 }

@@ -145,3 +145,7 @@ for scenario in nat direct six groups; do
     echo "# $scenario"
     $scenario
 done
+
+# What the log says of servers; in which order is a matter of milliseconds.
+echo "# said"
+sed -n 's/^.* 20[0-9][0-9]: //p' $log | grep -E '^(Adding|Removing|Enabling|Disabling|Shutting|Lost|Gained|Changing)' | sort -u | sed 's/^/# /'

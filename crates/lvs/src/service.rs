@@ -136,9 +136,22 @@ impl Running {
     /// `standings` is for those that are new.
     pub fn reconfigure(&mut self, config: Arc<Service>, standings: BTreeMap<Endpoint, Standing>, out: &mut Vec<Event>) {
         let was_sorry = self.is_sorry();
-        self.config = config;
+        let before = core::mem::replace(&mut self.config, config);
+        let weights: BTreeMap<Endpoint, u32> = before
+            .reals
+            .iter()
+            .map(|real| (real.at, weight(real, self.of(real))))
+            .collect();
         let known = core::mem::take(&mut self.standings);
         self.take_standings(standings.into_iter().chain(known).collect());
+        for real in &self.config.reals {
+            let (standing, at) = (self.of(real), real.at);
+            let to = weight(real, standing);
+            if let Some(&from) = weights.get(&at).filter(|from| **from != to) {
+                let active = standing.up && !was_sorry;
+                out.push(Event::Weight { at, from, to, active });
+            }
+        }
         match (was_sorry, self.is_sorry()) {
             (true, false) => out.push(Event::AliveAdded),
             (false, true) => out.extend([Event::AliveRemoved, Event::SorryAdded]),

@@ -293,11 +293,19 @@ fn a_reload_keeps_what_is_known_of_servers_that_stay() {
     assert_eq!(running.standing(at(3)), None);
     assert_eq!(
         events,
-        [Event::Quorum {
-            up: false,
-            at_start: false,
-            weight: 0
-        }]
+        [
+            Event::Weight {
+                at: at(2),
+                from: 1,
+                to: 9,
+                active: false
+            },
+            Event::Quorum {
+                up: false,
+                at_start: false,
+                weight: 0
+            }
+        ]
     );
     set(&mut running, 2, Standing::UP);
     assert_eq!(weights(&running), [(at(2), 9)]);

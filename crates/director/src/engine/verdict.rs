@@ -31,6 +31,9 @@ impl Engine {
         if run.ticket(id) != ticket || !run.is_asking() {
             return;
         }
+        let stage = run.judge.stage();
+        // Each page of a server that is known to be up is no news.
+        let is_news = !run.judge.is_up() || !run.judge.has_judged();
         let verdict = run.judge.conclude(now, answer);
         match (answer, verdict) {
             (Answer::Good, _) => run.weight = weight,
@@ -46,6 +49,13 @@ impl Engine {
         let (probe, followers) = (Arc::clone(&run.probe), run.followers.clone());
         self.arm(id);
         for (key, at) in followers {
+            if answer == Answer::Good
+                && is_news
+                && let Some(service) = self.service_of(&key)
+                && let Some(line) = words::page(&probe.dialogue, stage, &service.named(at))
+            {
+                out.push(Action::Log(Level::Info, line));
+            }
             self.follow(&probe, &key, at, answer, verdict, reason, out);
         }
     }
@@ -69,7 +79,7 @@ impl Engine {
         match verdict {
             Verdict::Up | Verdict::Confirmed { up: true } => log(words::success(&probe.dialogue, &real, key)),
             Verdict::Down { .. } | Verdict::Confirmed { up: false } => {
-                if !reason.is_empty() && (everything || words::says_why(&probe.dialogue)) && says_apart(probe) {
+                if !reason.is_empty() && everything && words::says_apart(&probe.dialogue) {
                     log(words::why(&probe.dialogue, &real, reason));
                 }
                 let retries = match verdict {
@@ -80,7 +90,7 @@ impl Engine {
                     | Verdict::Forgiven { .. }
                     | Verdict::NextStage => 0,
                 };
-                log(words::failure(&probe.dialogue, &real, key, retries, reason));
+                log(words::failure(probe, &real, key, retries, reason));
             }
             Verdict::Forgiven { attempt, of } if everything && !reason.is_empty() => {
                 log(words::forgiven(&probe.dialogue, &real, key, (attempt, of), reason));
@@ -205,9 +215,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Programs say how they ended in the line about the failure.
-const fn says_apart(probe: &Probe) -> bool {
-    !matches!(probe.dialogue, check::config::Dialogue::Misc(_))
 }
