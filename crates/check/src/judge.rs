@@ -85,7 +85,7 @@ pub enum Verdict {
     Up,
     /// The server went down.
     Down {
-        /// Failures that were forgiven before; 0 if it is the first verdict or nothing is forgiven.
+        /// Failures that were forgiven before; 0 if it is the first answer or nothing is forgiven.
         retries: u32,
     },
     /// A failure that is forgiven for now.
@@ -108,6 +108,8 @@ pub struct Judge {
     up: bool,
     /// There has been a verdict.
     judged: bool,
+    /// There has been an answer.
+    answered: bool,
     /// Failures since the last success.
     failures: u32,
     /// Which question is next.
@@ -129,6 +131,7 @@ impl Judge {
             },
             up: !probe.alpha,
             judged: false,
+            answered: false,
             // The first answer decides.
             failures: probe.pace.retry,
             stage: 0,
@@ -196,6 +199,7 @@ impl Judge {
     }
 
     fn good(&mut self) -> (Verdict, Duration) {
+        self.answered = true;
         self.failures = 0;
         let recovering = self.failed_stage.take().is_some();
         let last = self.habit.stages.saturating_sub(1);
@@ -235,6 +239,7 @@ impl Judge {
             delay_before_retry,
             ..
         } = self.pace;
+        let first = !core::mem::replace(&mut self.answered, true);
         if self.failures < retry && (self.up || self.habit.insists) {
             self.failures += 1;
             let verdict = if self.up {
@@ -248,8 +253,8 @@ impl Judge {
             return (verdict, delay_before_retry);
         }
         let verdict = match (self.up, self.judged) {
-            (true, judged) => Verdict::Down {
-                retries: if judged { retry } else { 0 },
+            (true, _) => Verdict::Down {
+                retries: if first { 0 } else { retry },
             },
             (false, false) => Verdict::Confirmed { up: false },
             (false, true) => Verdict::AsBefore,

@@ -110,18 +110,6 @@ pub(crate) const fn says_apart(dialogue: &Dialogue) -> bool {
     }
 }
 
-/// The line about a page that is as it should be; `None` for other checks.
-pub(crate) fn page(dialogue: &Dialogue, stage: u16, real: &dyn Display) -> Option<String> {
-    let Dialogue::Http(http) = dialogue else { return None };
-    let url = http.urls.get(usize::from(stage))?;
-    let what = match (&url.digest, &url.regex) {
-        (Some(_), _) => "MD5 digest",
-        (None, Some(_)) => "Regex match",
-        (None, None) => "HTTP status code",
-    };
-    Some(format!("{what} success to {real} url({}).", url.path))
-}
-
 /// The text of a mail about a check.
 pub(crate) fn mail(dialogue: &Dialogue, real: &dyn Display, up: bool, reason: &str) -> String {
     let result = if up { "succeed" } else { "failed" };

@@ -31,9 +31,6 @@ impl Engine {
         if run.ticket(id) != ticket || !run.is_asking() {
             return;
         }
-        let stage = run.judge.stage();
-        // Each page of a server that is known to be up is no news.
-        let is_news = !run.judge.is_up() || !run.judge.has_judged();
         let verdict = run.judge.conclude(now, answer);
         match (answer, verdict) {
             (Answer::Good, _) => run.weight = weight,
@@ -49,13 +46,6 @@ impl Engine {
         let (probe, followers) = (Arc::clone(&run.probe), run.followers.clone());
         self.arm(id);
         for (key, at) in followers {
-            if answer == Answer::Good
-                && is_news
-                && let Some(service) = self.service_of(&key)
-                && let Some(line) = words::page(&probe.dialogue, stage, &service.named(at))
-            {
-                out.push(Action::Log(Level::Info, line));
-            }
             self.follow(&probe, &key, at, answer, verdict, reason, out);
         }
     }
