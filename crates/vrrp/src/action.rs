@@ -1,5 +1,6 @@
 //! What the engine asks of the outside. Order is meaning: the list is carried out from front to back.
 
+use crate::cause::Cause;
 use crate::config::{AddressKey, Name, Priority, Route, Rule, VirtualAddress};
 use crate::event::Event;
 use crate::filter::{FilterSettings, FilterStep};
@@ -65,6 +66,8 @@ pub enum Action {
         state: StateName,
         /// Its effective priority.
         priority: Priority,
+        /// Why.
+        cause: Cause,
     },
     /// A sync group has a new state; its members have told theirs before.
     NotifyGroup {
@@ -72,6 +75,8 @@ pub enum Action {
         group: Name,
         /// The state it has now.
         state: StateName,
+        /// The member that explains it, and why that one changed.
+        cause: Option<(Name, Cause)>,
     },
     /// The effective priority of an instance has changed, and it has `notify_priority_changes`.
     NotifyPriority {

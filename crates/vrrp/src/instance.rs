@@ -3,8 +3,9 @@
 //! Decides from interfaces and sockets whether the preconditions of an instance are met, and which address it sends
 //! from. Deliberately does not know other instances; the engine does.
 
+use crate::cause::Cause;
 use crate::config::{AddressKey, Config, Delivery, Name, Route, Rule, Tracked, Tracker, VirtualAddress};
-use crate::election::Election;
+use crate::election::{Effect, Election, Happening};
 use crate::encoder::{Encoder, Origin, encoded_addresses, protocol, wants_old_checksum};
 use crate::engine::interfaces::{Interface, Interfaces};
 use crate::engine::tracking::Conditions;
@@ -24,6 +25,8 @@ use core::net::{IpAddr, Ipv4Addr};
 pub(crate) struct Instance {
     pub(crate) config: Arc<Config>,
     pub(crate) election: Election,
+    /// What brought it into its state.
+    pub(crate) cause: Cause,
     pub(crate) ears: Ears,
     pub(crate) encoder: Encoder,
     /// What it waits for in its state, other members of its group included.
@@ -69,6 +72,7 @@ impl Instance {
     pub(crate) fn new(config: Arc<Config>) -> Instance {
         Instance {
             election: Election::new(Arc::clone(&config)),
+            cause: Cause::Begins,
             ears: Ears::default(),
             encoder: Encoder::new(),
             waiting: BTreeSet::new(),
@@ -95,6 +99,17 @@ impl Instance {
         self.encoded = encoded_addresses(&config);
         self.encoder.invalidate();
         self.config = config;
+    }
+
+    /// Lets its election answer a happening, and remembers what a change of state comes from.
+    pub(crate) fn happen(&mut self, now: Instant, happening: Happening, effects: &mut Vec<Effect>) {
+        let before = self.election.state().name();
+        self.election.handle(now, happening, effects);
+        if self.election.state().name() != before
+            && let Some(cause) = Cause::of(&happening, &self.waiting)
+        {
+            self.cause = cause;
+        }
     }
 
     /// The keys of all addresses.

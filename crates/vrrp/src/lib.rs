@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod action;
 mod announce;
+mod cause;
 mod clock;
 pub mod config;
 pub mod counters;
@@ -36,6 +37,7 @@ mod waiting;
 pub mod wire;
 
 pub use action::Action;
+pub use cause::Cause;
 pub use config::Config;
 pub use engine::Engine;
 pub use event::Event;

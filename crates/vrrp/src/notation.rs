@@ -54,8 +54,9 @@ impl fmt::Display for Action {
                 instance,
                 state,
                 priority,
+                ..
             } => write!(f, "notify {instance} {state} priority={priority}"),
-            Action::NotifyGroup { group, state } => write!(f, "notify group {group} {state}"),
+            Action::NotifyGroup { group, state, .. } => write!(f, "notify group {group} {state}"),
             Action::NotifyPriority {
                 instance,
                 state,

@@ -14,12 +14,12 @@ mod common;
 
 use base::Rng;
 use common::bench::{Bench, facts, packet_from};
+use common::tracking::{change, group, track};
 use common::{Wish, is_master, models};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use vrrp::action::{Action, StateName};
-use vrrp::config::{Config, Delays, Group, Model, Name, Process, Script, Tracked, Tracker, Weight};
+use vrrp::config::{Delays, Model, Name, Tracked, Tracker, Weight};
 use vrrp::input::{Input, InterfaceFacts};
 use vrrp::sim::Sim;
 use vrrp::track::Outcome;
@@ -56,57 +56,6 @@ fn grouped(v: u8, w: u8, trackers: &[Tracker]) -> Model {
     group(&mut model, "G", &["V", "W"]);
     track(&mut model, "V", trackers);
     model
-}
-
-fn group(model: &mut Model, name: &str, members: &[&str]) {
-    let name = Name::from(name);
-    for member in members {
-        change(model, member, |config| config.group = Some(name.clone()));
-    }
-    let group = Group {
-        name: name.clone(),
-        members: members.iter().map(|member| Name::from(*member)).collect(),
-        smtp_alert: None,
-    };
-    model.groups.insert(name, Arc::new(group));
-}
-
-fn track(model: &mut Model, instance: &str, trackers: &[Tracker]) {
-    change(model, instance, |config| config.trackers = trackers.to_vec());
-    for tracker in trackers {
-        match &tracker.object {
-            Tracked::Script(name) => {
-                let rule = Script {
-                    rise: 1,
-                    fall: 1,
-                    init_fail: false,
-                    runs: name.as_str().into(),
-                };
-                model.objects.scripts.insert(name.clone(), rule);
-            }
-            Tracked::File(name) => {
-                model.objects.files.insert(name.clone());
-            }
-            Tracked::Process(name) => {
-                let rule = Process {
-                    quorum: 1,
-                    quorum_max: u32::MAX,
-                    fork_delay: SECOND,
-                    terminate_delay: SECOND,
-                };
-                model.objects.processes.insert(name.clone(), rule);
-            }
-            Tracked::Bfd(name) => {
-                model.objects.sessions.insert(name.clone());
-            }
-            Tracked::Interface(_) => {}
-        }
-    }
-}
-
-fn change(model: &mut Model, name: &str, how: impl FnOnce(&mut Config)) {
-    let config = model.instances.get_mut(&Name::from(name)).unwrap();
-    how(Arc::make_mut(config));
 }
 
 fn exits(name: &str, status: u8) -> Input<'static> {
@@ -416,7 +365,7 @@ fn note(bench: &Bench, told: &mut BTreeMap<String, String>) {
     for action in &bench.actions {
         match action {
             Action::Notify { instance, state, .. } => told.insert(instance.to_string(), state.to_string()),
-            Action::NotifyGroup { group, state } => told.insert(group.to_string(), state.to_string()),
+            Action::NotifyGroup { group, state, .. } => told.insert(group.to_string(), state.to_string()),
             Action::NotifyPriority { .. }
             | Action::LowerPrioritySeen { .. }
             | Action::SendAdvert(_)

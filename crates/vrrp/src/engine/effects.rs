@@ -50,7 +50,7 @@ impl Engine {
     fn happen_alone(&mut self, now: Instant, slot: Slot, happening: Happening, out: &mut Vec<Action>) {
         let mut effects = core::mem::take(&mut self.effects);
         if let Some(instance) = self.instances.get_mut(slot) {
-            instance.election.handle(now, happening, &mut effects);
+            instance.happen(now, happening, &mut effects);
         }
         self.carry_out(now, slot, &mut effects, out);
         self.effects = effects;
@@ -269,6 +269,7 @@ impl Engine {
                 instance: instance.config.name.clone(),
                 state,
                 priority: instance.election.effective(),
+                cause: instance.cause.clone(),
             });
         }
     }

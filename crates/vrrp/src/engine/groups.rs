@@ -7,6 +7,7 @@
 use super::slots::Slot;
 use super::{Engine, takes_part};
 use crate::action::{Action, StateName};
+use crate::cause::Cause;
 use crate::config::{Group, Name};
 use crate::election::{Happening, State};
 use crate::event::Level;
@@ -227,7 +228,7 @@ impl Engine {
         let (word, happening) = match group::decide(standings(self)) {
             Decision::Stay => {
                 let state = group::state(standings(self));
-                return self.tell_group(name, state, out);
+                return self.tell_group(name, state, members, out);
             }
             Decision::Rise => ("MASTER", Happening::Promote),
             Decision::Fall => ("BACKUP", Happening::Demote),
@@ -240,8 +241,20 @@ impl Engine {
         self.unsettled.insert(name.clone());
     }
 
-    fn tell_group(&mut self, name: &Name, state: StateName, out: &mut Vec<Action>) {
-        let Some(run) = self.groups.get_mut(name).filter(|run| run.state != state) else {
+    /// The member by which a group has a state: one that is in it by itself, if there is one.
+    fn explain(&self, members: &[Slot], state: StateName) -> Option<(Name, Cause)> {
+        let instances = members.iter().filter_map(|slot| self.instances.get(*slot));
+        let alike = instances.filter(|instance| instance.election.state().name() == state);
+        let member = alike.min_by_key(|instance| !instance.cause.is_own())?;
+        Some((member.config.name.clone(), member.cause.clone()))
+    }
+
+    fn tell_group(&mut self, name: &Name, state: StateName, members: &[Slot], out: &mut Vec<Action>) {
+        if self.groups.get(name).is_none_or(|run| run.state == state) {
+            return;
+        }
+        let cause = self.explain(members, state);
+        let Some(run) = self.groups.get_mut(name) else {
             return;
         };
         run.state = state;
@@ -250,6 +263,7 @@ impl Engine {
             out.push(Action::NotifyGroup {
                 group: name.clone(),
                 state,
+                cause,
             });
         }
     }

@@ -168,7 +168,7 @@ impl Engine {
         if let Some(instance) = self.instances.get_mut(slot) {
             let last = if restarts { StateName::Stop } else { StateName::Deleted };
             let stop = Happening::Stop { resign: true, last };
-            instance.election.handle(now, stop, &mut effects);
+            instance.happen(now, stop, &mut effects);
         }
         // The addresses are let go after everybody has said what it wants; a restart is no end to scripts.
         effects.retain(|effect| match effect {

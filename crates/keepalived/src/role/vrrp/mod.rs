@@ -39,7 +39,6 @@ use linux::interface::Promotion;
 use linux::netlink::routing::{RoutingChange, RoutingEar};
 use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
-use notices::Notices;
 use sockets::Sockets;
 use std::collections::BTreeSet;
 use std::os::fd::AsFd;
@@ -105,7 +104,6 @@ struct Role {
     actions: Vec<Action>,
     /// What is done after the adverts of a turn; kept empty, its memory is used again and again.
     behind: Vec<Action>,
-    notices: Notices,
     next_beat: Option<Instant>,
     /// How long the machine had been suspended when we last looked.
     suspended: Duration,
@@ -170,7 +168,6 @@ impl Role {
             sessions: Sessions::default(),
             actions,
             behind: Vec::new(),
-            notices: Notices::default(),
             next_beat,
             suspended: linux::reactor::suspended(),
             look_again_at: None,
@@ -414,11 +411,11 @@ impl Role {
                 instance,
                 state,
                 priority,
-            } => {
-                let notice = self.notices.state(&instance, state, priority);
-                self.context.send(&notice);
+                cause,
+            } => self.context.send(&notices::state(&instance, state, priority, &cause)),
+            Action::NotifyGroup { group, state, cause } => {
+                self.context.send(&notices::group(&group, state, cause.as_ref()));
             }
-            Action::NotifyGroup { group, state } => self.context.send(&notices::group(&group, state)),
             Action::NotifyPriority {
                 instance,
                 state,
@@ -427,10 +424,7 @@ impl Role {
             Action::LowerPrioritySeen { instance, priority } => {
                 self.context.send(&notices::lower_priority(&instance, priority));
             }
-            Action::Tell(event) => {
-                self.notices.hear(&event);
-                self.reporter.say(report::level(event.level), event);
-            }
+            Action::Tell(event) => self.reporter.say(report::level(event.level), event),
             Action::SocketsChanged => return true,
         }
         false

@@ -21,11 +21,6 @@ pub(super) fn level(level: event::Level) -> Level {
     }
 }
 
-/// Whether a line may be the cause of the change that follows it. Lines that only name the change are none.
-pub(super) fn is_cause(event: &event::Event) -> bool {
-    event.level != event::Level::Debug && !event.text.starts_with("Entering ") && !event.text.starts_with("setting ")
-}
-
 /// The line about one announcement, in the words of the original.
 pub(super) fn announcement(announcement: &Announcement, place: Option<&IfName>) -> String {
     let place = place.map_or_else(|| announcement.interface.to_string(), ToString::to_string);
