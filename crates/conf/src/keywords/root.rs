@@ -23,9 +23,9 @@ static PARENT_ROWS: &[Keyword] = rows! {
 /// Read by the VRRP process only.
 static VRRP_ROWS: &[Keyword] = rows! {
     block(super::track::TRACK_GROUP) 0 "track_group" "track_group NAME { group { ... } }" "unique NAME" "" "Named set of VRRP instances used by static addresses/routes/rules" => crate::lower::track_group::open;
-    values 0 "static_ipaddress" "static_ipaddress { ADDRESS-LINE ... }" "see config-language.md address grammar" "" "Addresses configured at start and kept until stop (removed at reload if dropped from config)" => crate::lower::address::static_block, crate::lower::address::static_entry;
-    values 0 "static_routes" "static_routes { ROUTE-LINE ... }" "see config-language.md route grammar" "" "Routes installed permanently" => crate::lower::route::static_block, crate::lower::route::static_entry;
-    values 0 "static_rules" "static_rules { RULE-LINE ... }" "see config-language.md rule grammar" "" "Policy rules installed permanently" => crate::lower::rule::static_block, crate::lower::rule::static_entry;
+    values 0 "static_ipaddress" "static_ipaddress { ADDRESS-LINE ... }" "as under \"Address lines\"" "" "Addresses configured at start and kept until stop (removed at reload if dropped from config)" => crate::lower::address::static_block, crate::lower::address::static_entry;
+    values 0 "static_routes" "static_routes { ROUTE-LINE ... }" "as under \"Route lines\"" "" "Routes installed permanently" => crate::lower::route::static_block, crate::lower::route::static_entry;
+    values 0 "static_rules" "static_rules { RULE-LINE ... }" "as under \"Rule lines\"" "" "Policy rules installed permanently" => crate::lower::rule::static_block, crate::lower::rule::static_entry;
     block(super::vrrp::VRRP_SYNC_GROUP) 0 "vrrp_sync_group" "vrrp_sync_group NAME { ... }" "unique NAME" "" "Group of VRRP instances that change state together" => crate::lower::tracker::open_group;
     block(super::vrrp::GARP_GROUP) 0 "garp_group" "garp_group { ... }" "" "" "Rate limit shared by a set of interfaces for gratuitous ARP/NA" => crate::lower::garp_group::open_garp_group;
     values 0 "linkbeat_interfaces" "linkbeat_interfaces { IFNAME [MII|ETHTOOL|IOCTL] ... }" "" "none" "Poll link state only for the listed interfaces, optionally forcing the method" => crate::lower::track::open_linkbeat, crate::lower::track::linkbeat;
