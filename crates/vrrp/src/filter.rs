@@ -24,6 +24,8 @@ pub struct FilterSettings {
     pub by_index: bool,
     /// The table was asked for by name or keyword: else using it is worth a line.
     pub configured: bool,
+    /// `disable_local_igmp`: the kernel sends no membership reports for the group of VRRP over IPv4.
+    pub without_igmp: bool,
 }
 
 impl Default for FilterSettings {
@@ -34,6 +36,7 @@ impl Default for FilterSettings {
             counters: false,
             by_index: false,
             configured: false,
+            without_igmp: false,
         }
     }
 }

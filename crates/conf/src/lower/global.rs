@@ -27,7 +27,10 @@ macro_rules! flags {
 flags! {
     use_pid_dir |low| low.global.use_pid_dir = true;
     process_names |low| low.global.process_names = true;
-    disable_local_igmp |low| low.global.disable_local_igmp = true;
+    disable_local_igmp |low| {
+        low.global.disable_local_igmp = true;
+        low.settings.filter.without_igmp = true;
+    };
     v3_checksum_as_v2 |low| low.defaults.checksum_as_v2 = true;
     check_unicast_src |low| low.defaults.check_unicast_source = true;
     vrrp_no_swap |low| low.global.vrrp.no_swap = true;

@@ -8,7 +8,8 @@ use super::interfaces::Interfaces;
 use super::slots::Slot;
 use super::{Engine, takes_part};
 use crate::action::Action;
-use crate::config::{AddressKey, Config};
+use crate::config::{AddressKey, Config, Link, LinkKind};
+use crate::election::State;
 use crate::event::Level;
 use crate::filter::{Element, FilterSettings, FilterStep, Part, Rules, plan};
 use crate::input::BatchId;
@@ -17,7 +18,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use base::{IfIndex, IfName, Instant};
+use base::{Family, IfIndex, IfName, Instant};
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -159,7 +160,7 @@ impl Engine {
         let mut parts = Rules::default();
         for slot in self.names.values() {
             if let Some(instance) = self.instances.get(*slot) {
-                needed(&instance.config, filter.settings.by_index)
+                needed(&instance.config, &filter.settings)
                     .into_iter()
                     .for_each(|part| parts.need(part));
             }
@@ -178,11 +179,14 @@ impl Engine {
 
     /// Brings the rules of an instance to what its state and configuration want.
     pub(super) fn filter_of(&mut self, slot: Slot) {
-        let by_index = self.filter.settings.by_index;
-        let wanted = match self.instances.get(slot) {
-            Some(instance) if is_master(instance) => elements(instance, &self.interfaces, by_index),
+        let settings = &self.filter.settings;
+        let mut wanted = match self.instances.get(slot) {
+            Some(instance) if is_master(instance) => elements(instance, &self.interfaces, settings.by_index),
             Some(_) | None => Wanted::new(),
         };
+        if let Some(instance) = self.instances.get(slot).filter(|instance| is_there(instance)) {
+            wanted.extend(reports(instance, &self.interfaces, settings));
+        }
         let holdings = &self.holdings;
         self.filter.want(slot, wanted, |key| holdings.is_leaving(&key));
     }
@@ -299,18 +303,29 @@ impl Engine {
     }
 }
 
+fn is_there(instance: &Instance) -> bool {
+    match instance.election.state() {
+        State::Stopped => false,
+        State::Init | State::Fault | State::Backup { .. } | State::Master { .. } => true,
+    }
+}
+
 fn is_master(instance: &Instance) -> bool {
     let state = instance.election.state();
     takes_part(state) && state.name() == crate::action::StateName::Master
 }
 
 /// What an instance needs as master.
-fn needed(config: &Config, by_index: bool) -> Vec<Part> {
+fn needed(config: &Config, settings: &FilterSettings) -> Vec<Part> {
+    let mut parts: Vec<Part> = reporting(config, settings)
+        .map(|link| Part::Reports(link.family))
+        .collect();
     if !config.drops_packets() {
-        return Vec::new();
+        return parts;
     }
+    let by_index = settings.by_index;
     let all = config.addresses.iter().chain(&config.excluded);
-    all.map(|address| match address.prefix.address() {
+    parts.extend(all.map(|address| match address.prefix.address() {
         IpAddr::V6(link_local) if link_local.is_unicast_link_local() => {
             if by_number(config, by_index) {
                 Part::LinkLocal
@@ -319,8 +334,32 @@ fn needed(config: &Config, by_index: bool) -> Vec<Part> {
             }
         }
         address @ (IpAddr::V4(_) | IpAddr::V6(_)) => Part::Addresses(base::Family::of(address)),
+    }));
+    parts
+}
+
+/// The links whose membership reports must not teach switches that the virtual MAC address is here: they leave by the
+/// parent.
+fn reporting<'c>(config: &'c Config, settings: &FilterSettings) -> impl Iterator<Item = &'c Link> {
+    let without_igmp = settings.without_igmp;
+    config.links.iter().filter(move |link| match (link.kind, link.family) {
+        (LinkKind::Vmac(_), Family::V4) => !without_igmp,
+        (LinkKind::Vmac(_), Family::V6) => true,
+        (LinkKind::Ipvlan { .. }, _) => false,
     })
-    .collect()
+}
+
+/// What an instance wants as long as it is there, whatever its state.
+fn reports(instance: &Instance, interfaces: &Interfaces, settings: &FilterSettings) -> Wanted {
+    let element = |link: &Link| {
+        Some(Element::Reports {
+            family: link.family,
+            vmac: interfaces.index(&link.name)?,
+            parent: interfaces.index(&link.parent)?,
+        })
+    };
+    let links = reporting(&instance.config, settings);
+    links.filter_map(element).map(|element| (element, None)).collect()
 }
 
 /// The number of an interface may change while an instance that does not track it is master.
