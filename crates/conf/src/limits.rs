@@ -54,6 +54,9 @@ pub enum Cost {
 /// Diagnostics kept. What comes after is counted and said in one line.
 pub const DIAGNOSTICS: usize = 10_000;
 
+/// Expansions inside each other after which a step costs one more.
+pub const CHEAP_DEPTH: u64 = 8;
+
 /// Diagnostics that get hints; looking for what was meant costs more than everything else about a wrong word.
 pub const HINTS: usize = 1_000;
 
