@@ -54,6 +54,9 @@ pub enum Cost {
 /// Diagnostics kept. What comes after is counted and said in one line.
 pub const DIAGNOSTICS: usize = 10_000;
 
+/// Diagnostics that are only counted; then reading ends. No file that somebody wrote has so many mistakes.
+pub const UNKEPT: usize = 100_000;
+
 /// Expansions inside each other after which a step costs one more.
 pub const CHEAP_DEPTH: u64 = 8;
 

@@ -57,6 +57,10 @@ pub(crate) fn compile(bundle: &Bundle) -> Compiled {
         if more.is_none() {
             break;
         }
+        if low.unsaid > limits::UNKEPT {
+            low.stop_for_mistakes();
+            break;
+        }
         let Some(logical) = reader.line() else { break };
         let balanced = crate::token::words(logical.text.text, &mut words);
         let line = Statement {

@@ -112,6 +112,14 @@ fn so_many_diagnostics_are_kept_and_the_others_counted() {
 }
 
 #[test]
+fn so_many_mistakes_may_be_made() {
+    let text = "nonsense\n".repeat(limits::DIAGNOSTICS + limits::UNKEPT + 100);
+    assert!(codes(&text, &[]).contains(&"too-many-mistakes"));
+    let text = "nonsense\n".repeat(limits::DIAGNOSTICS + limits::UNKEPT / 8);
+    assert!(!codes(&text, &[]).contains(&"too-many-mistakes"));
+}
+
+#[test]
 fn so_many_bytes_may_be_read() {
     /// A file that includes one of one byte too many.
     struct Huge;

@@ -238,6 +238,14 @@ impl<'f> Lowering<'f> {
         self.in_hmac && (!harmless || line.from(1).any(hmac::may_be_key))
     }
 
+    /// Ends the reading of what is nothing but mistakes. Said beyond the limit of what is kept.
+    pub(crate) fn stop_for_mistakes(&mut self) {
+        let text = format!("more than {} messages - stopping", limits::DIAGNOSTICS + limits::UNKEPT);
+        // The last one makes room for it.
+        self.said.pop();
+        self.say_at(None, false, Class::Fatal, "too-many-mistakes", text);
+    }
+
     /// Whether there is room for one more thing in the model; the first time there is none, that is said.
     pub(crate) fn has_room(&mut self, line: &Statement<'_>, cost: limits::Cost) -> bool {
         let had = self.bytes <= limits::MODEL_BYTES;
