@@ -20,7 +20,7 @@ NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 .PHONY: help
 help: ## what you can make
 	@echo "keepalived: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install the Debian packages that demo and tests need (as root, nothing if all is there)
@@ -78,6 +78,14 @@ ifdef NEXTEST
 else
 	cargo test -p lab --test guest -- --test-threads 1
 endif
+
+.PHONY: test-packages
+test-packages: ## install the packages, the static binary and the source into roots of their own (as root; some minutes)
+	scripts/test-packages
+
+.PHONY: test-systemd
+test-systemd: ## the life of the service under a real systemd, in the guest (as root; some minutes)
+	scripts/test-systemd
 
 # How often what a soak repeats is repeated.
 SOAK ?= 1000
