@@ -213,7 +213,7 @@ fn a_change_and_an_answer_wake_the_event_loop() {
         while woken.len() < 2 {
             let limit = reactor.now().after(std::time::Duration::from_secs(60));
             reactor.wait(Some(limit), &mut ready).unwrap();
-            assert_ne!(ready, [], "nothing within five seconds");
+            assert_ne!(ready, [], "nothing came");
             woken.extend(ready.iter().map(|ready| ready.token.0));
         }
         woken.sort_unstable();
