@@ -44,14 +44,15 @@ impl Default for FilterSettings {
 /// A piece of a table: sets and the rules that use them. Made when something needs it, gone with its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// Membership reports of a VMAC leave by its parent; its router solicitations do not leave at all. Before the others:
+    /// the source of a report may be a virtual address.
+    Reports(Family),
     /// Packets to and from the addresses of a set are dropped; neighbour discovery passes.
     Addresses(Family),
     /// IPv6: link-local addresses, each together with the number of its interface. Needs `Addresses`.
     LinkLocal,
     /// IPv6: the same with the name of the interface. Needs `Addresses`.
     LinkLocalName,
-    /// Membership reports of a VMAC leave by its parent; its router solicitations do not leave at all.
-    Reports(Family),
 }
 
 impl Part {

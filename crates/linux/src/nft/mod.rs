@@ -245,7 +245,16 @@ impl Batch {
 
     /// Appends a rule to a chain.
     pub fn add_rule(&mut self, family: Family, table: &str, chain: &str, expressions: &[Expression]) {
-        let flags = libc::NLM_F_CREATE | libc::NLM_F_APPEND;
+        self.rule(libc::NLM_F_APPEND, family, table, chain, expressions);
+    }
+
+    /// Puts a rule before all others of a chain.
+    pub fn insert_rule(&mut self, family: Family, table: &str, chain: &str, expressions: &[Expression]) {
+        self.rule(0, family, table, chain, expressions);
+    }
+
+    fn rule(&mut self, place: libc::c_int, family: Family, table: &str, chain: &str, expressions: &[Expression]) {
+        let flags = libc::NLM_F_CREATE | place;
         self.push("add a rule to chain", chain, message::NEW_RULE, flags, family, |w| {
             w.put_text(rule::TABLE, table).put_text(rule::CHAIN, chain);
             w.nest(rule::EXPRESSIONS, |w| {

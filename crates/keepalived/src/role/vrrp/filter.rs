@@ -231,7 +231,7 @@ impl Writer<'_> {
             Expression::header(DESTINATION, 4, 1),
         ];
         rule.extend(duplicate());
-        self.rule(Family::V4, OUT, rule, Verdict::Drop);
+        self.first_rule(Family::V4, OUT, rule);
     }
 
     fn reports_v6(&mut self) {
@@ -240,23 +240,24 @@ impl Writer<'_> {
         self.set(Family::V6, VMAC_SET, &[Type::InterfaceIndex], None);
         self.constant(MLD_REPORT, &[MLD2_REPORT, MLD1_REPORT]);
         self.base_chain(Family::V6, OUT);
-        let mut rule = icmpv6_type();
-        rule.push(lookup(MLD_REPORT));
-        rule.push(destination_v6());
-        rule.extend(duplicate());
-        self.rule(Family::V6, OUT, rule, Verdict::Drop);
-        let mut rule = icmpv6_type();
-        rule.push(Expression::Equals {
+        let mut solicitations = icmpv6_type();
+        solicitations.push(Expression::Equals {
             register: 1,
             value: vec![ROUTER_SOLICITATION],
         });
-        rule.extend(of_macvlan());
-        rule.push(Expression::Meta {
+        solicitations.extend(of_macvlan());
+        solicitations.push(Expression::Meta {
             key: MetaKey::InterfaceOut,
             to: 1,
         });
-        rule.push(lookup(VMAC_SET));
-        self.rule(Family::V6, OUT, rule, Verdict::Drop);
+        solicitations.push(lookup(VMAC_SET));
+        let mut reports = icmpv6_type();
+        reports.push(lookup(MLD_REPORT));
+        reports.push(destination_v6());
+        reports.extend(duplicate());
+        // The last comes first.
+        self.first_rule(Family::V6, OUT, solicitations);
+        self.first_rule(Family::V6, OUT, reports);
     }
 
     fn set(&mut self, family: Family, name: &'static str, key: &[Type], data: Option<Type>) {
@@ -294,12 +295,23 @@ impl Writer<'_> {
         self.batch.add_chain(family, &self.settings.table, name, place);
     }
 
-    fn rule(&mut self, family: Family, chain: &str, mut expressions: Vec<Expression>, verdict: Verdict) {
+    fn rule(&mut self, family: Family, chain: &str, expressions: Vec<Expression>, verdict: Verdict) {
+        let all = self.complete(expressions, verdict);
+        self.batch.add_rule(family, &self.settings.table, chain, &all);
+    }
+
+    /// A rule that drops, before all others, also those that came earlier.
+    fn first_rule(&mut self, family: Family, chain: &str, expressions: Vec<Expression>) {
+        let all = self.complete(expressions, Verdict::Drop);
+        self.batch.insert_rule(family, &self.settings.table, chain, &all);
+    }
+
+    fn complete(&self, mut expressions: Vec<Expression>, verdict: Verdict) -> Vec<Expression> {
         if self.settings.counters {
             expressions.push(Expression::Counter);
         }
         expressions.push(Expression::Verdict(verdict));
-        self.batch.add_rule(family, &self.settings.table, chain, &expressions);
+        expressions
     }
 
     /// Changes elements of one part, which are in one set, but for VMACs and IPv6, which are in two.
