@@ -166,6 +166,58 @@ fn an_interface_that_somebody_deletes_is_made_again() {
 }
 
 #[test]
+fn after_the_interface_below_has_gone_and_come_the_address_is_back_and_its_settings_are_made() {
+    let row = tenth();
+    let mut lab = alone(row);
+    let appears = |lab: &Lab| {
+        ip(lab, "a", "link add far type veth peer name away");
+        ip(lab, "a", "address add 10.77.0.2/24 dev far");
+        ip(lab, "a", "link set far up");
+        ip(lab, "a", "link set away up");
+    };
+    appears(&lab);
+    let own = with_vmac(&row.conf(0, LEADER), "use_vmac");
+    let (_, other) = own.split_once("}\n").unwrap();
+    let other = other
+        .replace("vrrp_instance V", "vrrp_instance W")
+        .replace("virtual_router_id 51", "virtual_router_id 77")
+        .replace("interface eth0", "interface far")
+        .replace("10.0.0.50", "10.77.0.1");
+    lab.a().configure(&format!("{own}{other}")).unwrap();
+    lab.a().reload().unwrap();
+    let served = |lab: &Lab| ip(lab, "a", "address show dev vrrp.77").contains("inet 10.77.0.1/");
+    lab.until("the address is on its VMAC", || served(&lab));
+    assert_eq!(setting(&lab, "far/arp_ignore"), "1");
+    lab.note("delete the interface below");
+    ip(&lab, "a", "link del far");
+    lab.until("the VMAC goes with it", || {
+        ip(&lab, "a", "link show vrrp.77").is_empty()
+    });
+    appears(&lab);
+    lab.until("the address is back", || served(&lab));
+    assert_eq!(setting(&lab, "far/arp_ignore"), "1");
+    lab.play(Scenario::steps(vec![Step::Within(
+        Duration::from_secs(1),
+        master_is("a"),
+    )]));
+    lab.a().stop().unwrap();
+    assert_eq!(setting(&lab, "far/arp_ignore"), "0");
+}
+
+#[test]
+fn another_mac_address_at_a_reload_is_that_of_the_interface() {
+    let row = tenth();
+    let mut lab = alone(row);
+    let conf = with_vmac(&row.conf(0, LEADER), "use_vmac 02:11:22:33:44");
+    lab.a().configure(&conf).unwrap();
+    lab.a().reload().unwrap();
+    lab.until("the interface has it", || {
+        ip(&lab, "a", "link show vrrp.51").contains("02:11:22:33:44:33")
+    });
+    serves_again(&mut lab);
+}
+
+#[test]
 fn after_kill_9_the_next_run_takes_the_interface_over_or_removes_it() {
     let row = tenth();
     let mut lab = alone(row);

@@ -210,6 +210,11 @@ impl Sysctls {
         setting.write(before).map(|_| ())
     }
 
+    /// An interface is gone, and its settings with it: one that has its name later begins with its own.
+    pub fn forget(&mut self, interface: IfName) {
+        self.held.retain(|setting, _| setting.interface != interface);
+    }
+
     /// Puts everything back.
     pub fn release_all(&mut self) -> Vec<SysError> {
         let before = self.before();
@@ -278,6 +283,23 @@ mod tests {
             assert_eq!(second.before().to_string(), remembered);
             second.release(&filter).unwrap();
             assert_eq!(filter.read().unwrap(), Some(0));
+        });
+    }
+
+    #[test]
+    fn an_interface_that_takes_the_name_of_another_is_set_anew() {
+        let Some(net) = Netns::new() else { return };
+        net.run(|| {
+            let ignore = setting("lo", "arp_ignore");
+            let mut sysctls = Sysctls::default();
+            sysctls.hold(&ignore, 1).unwrap();
+            // As a new interface has it.
+            ignore.write(2).unwrap();
+            sysctls.forget(ignore.interface);
+            assert!(sysctls.hold(&ignore, 1).unwrap());
+            assert_eq!(ignore.read().unwrap(), Some(1));
+            sysctls.release(&ignore).unwrap();
+            assert_eq!(ignore.read().unwrap(), Some(2));
         });
     }
 

@@ -2,8 +2,8 @@
 //! them, removed when nobody wants them any more.
 //!
 //! Decides nothing about instances: the engine sees these interfaces come and go like all others. A request is answered at
-//! once, in some hundred microseconds, so that this happens at the start, at a reload and after somebody's interference, and
-//! never because of a packet or a timer.
+//! once, in some hundred microseconds, so this happens at the start, at a reload and after somebody's interference (and once a
+//! second while the kernel refuses), and never because of a packet or a timer of an instance.
 //!
 //! What is ours is known by the alias of the interface, which also says what settings of the parent were before.
 
@@ -37,6 +37,8 @@ struct Wanted {
 #[derive(Clone, Copy, Debug)]
 struct Made {
     index: IfIndex,
+    /// The number of its parent.
+    parent: IfIndex,
     link: Link,
     local: Option<Ipv6Addr>,
 }
@@ -98,6 +100,9 @@ impl Links {
             let Some(made) = self.made.get(&link.name).filter(|_| exists(&link.name)) else {
                 return true;
             };
+            if link.link_local == LinkLocal::Without {
+                return false;
+            }
             let local = wanted_local(link, &locals(&link.parent), None);
             made.local.is_some_and(|made| !locals(&link.name).contains(&made))
                 || (made.local.is_some() && local.is_some() && local != made.local)
@@ -112,7 +117,7 @@ impl Links {
     /// Makes what is wanted and not there, and what is there as it should be.
     pub(super) fn make_missing(&mut self, now: Instant, reporter: &Reporter) {
         self.retry_at = None;
-        let mut wrong = None;
+        let mut wrong = self.forget_replaced().err().map(|error| error.to_string());
         for wanted in self.wanted.values().cloned().collect::<Vec<_>>() {
             match self.make(&wanted, reporter) {
                 Ok(()) => {}
@@ -159,11 +164,23 @@ impl Links {
         }
     }
 
+    /// With a parent that is gone its settings and links are gone too, whatever has its name now.
+    fn forget_replaced(&mut self) -> Result<(), SysError> {
+        let parents: BTreeMap<IfName, IfIndex> =
+            self.made.values().map(|made| (made.link.parent, made.parent)).collect();
+        for (name, index) in parents {
+            if self.socket()?.find(name)?.is_none_or(|found| found.index != index) {
+                self.made.retain(|_, made| made.link.parent != name);
+                self.sysctls.forget(name);
+            }
+        }
+        Ok(())
+    }
+
     fn make(&mut self, wanted: &Wanted, reporter: &Reporter) -> Result<(), SysError> {
         let link = &wanted.link;
         let Some(parent) = self.socket()?.find(link.parent)? else {
             // It may come later; then so does this one.
-            self.made.remove(&link.name);
             return Ok(());
         };
         let found = self.socket()?.find(link.name)?;
@@ -284,7 +301,13 @@ impl Links {
         {
             self.socket()?.add_address(index, link.name, address)?;
         }
-        let first = self.made.insert(link.name, Made { index, link, local }).is_none();
+        let made = Made {
+            index,
+            parent: parent.index,
+            link,
+            local,
+        };
+        let first = self.made.insert(link.name, made).is_none();
         if link.notify && first {
             self.socket()?.touch(parent.index, link.parent, parent.group)?;
         }
