@@ -9,14 +9,15 @@
 )]
 mod common;
 
-use base::Instant;
-use common::bench::{Bench, packet_from};
+use base::{IfName, Instant, MacAddr};
+use common::bench::{Bench, facts, packet_from};
 use common::{Wish, models};
 use core::time::Duration;
 use std::sync::Arc;
-use vrrp::action::Action;
-use vrrp::config::Announcing;
-use vrrp::input::Input;
+use vrrp::action::{Action, Announced, StateName};
+use vrrp::config::{Announcing, PacingGroup, Settings, Version};
+use vrrp::engine::Wake;
+use vrrp::input::{Input, InterfaceFacts};
 
 #[test]
 fn a_master_announces_at_once_again_after_the_delay_and_then_every_period() {
@@ -67,6 +68,132 @@ fn a_competing_advert_is_answered_by_announcements_now_and_after_the_delay() {
 }
 
 /// When and how many frames were sent.
+
+#[test]
+fn every_address_is_announced_once_before_any_is_announced_twice() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 200,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_secs(4));
+    let announced: Vec<String> = bench
+        .actions
+        .iter()
+        .filter(|a| matches!(a, Action::Announce(_)))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(announced.len(), 1000);
+    let mut first: Vec<&String> = announced[..200].iter().collect();
+    first.sort();
+    first.dedup();
+    assert_eq!(first.len(), 200);
+}
+
+#[test]
+fn a_turn_sends_a_bounded_number_of_frames_and_wants_the_next_turn_at_once() {
+    let mut bench = Bench::new(&[Wish {
+        addresses: 200,
+        ..Wish::default()
+    }]);
+    bench.run_for(Duration::from_secs(4));
+    bench.now = bench.now.after(Duration::from_secs(5));
+    let actions = bench.feed(Input::DeadlineReached);
+    let frames = actions.iter().filter(|a| matches!(a, Action::Announce(_))).count();
+    assert_eq!(frames, 256);
+    let deadline = bench.engine.deadline().unwrap();
+    assert!(deadline.at <= bench.now);
+    assert_eq!(deadline.why, Wake::Announce);
+}
+
+#[test]
+fn announcements_of_a_group_of_interfaces_keep_its_pace() {
+    let mut model = models(&[Wish {
+        addresses: 3,
+        ..Wish::default()
+    }]);
+    model.settings = Settings {
+        pacing_groups: vec![PacingGroup {
+            garp_interval: Duration::from_millis(10),
+            gna_interval: Duration::ZERO,
+            interfaces: vec![name("eth0")],
+        }],
+        ..Settings::default()
+    };
+    let mut bench = Bench::with_model(model);
+    bench.run_for(Duration::from_micros(3_609_375));
+    // The first frame goes at once, the other fourteen ten milliseconds apart.
+    assert_eq!(frames(&bench), 1);
+    bench.run_for(Duration::from_millis(139));
+    assert_eq!(frames(&bench), 14);
+    bench.run_for(Duration::from_millis(1));
+    assert_eq!(frames(&bench), 15);
+    bench.run_for(Duration::from_secs(3));
+    assert_eq!(frames(&bench), 15);
+}
+
+#[test]
+fn nothing_is_announced_where_there_is_no_arp_and_nothing_after_mastership() {
+    let mut bench = Bench::new(&[Wish::default()]);
+    interface(&mut bench, "eth0", Some(InterfaceFacts { noarp: true, ..facts() }));
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!((bench.state(), frames(&bench)), (StateName::Master, 0));
+    let mut bench = master();
+    let before = frames(&bench);
+    // Priority 200 of another router.
+    let theirs = packet_from(
+        &Wish {
+            priority: 200,
+            ..Wish::default()
+        },
+        "10.0.0.9".parse().unwrap(),
+    );
+    bench.hear(&theirs);
+    assert_eq!(bench.state(), StateName::Backup);
+    bench.run_for(Duration::from_secs(3));
+    assert_eq!(frames(&bench), before);
+}
+
+#[test]
+fn announcements_of_ipv6_name_the_router_flag_of_the_interface() {
+    let mut bench = Bench::new(&[Wish {
+        v6: true,
+        version: Version::V3,
+        ..Wish::default()
+    }]);
+    interface(
+        &mut bench,
+        "eth0",
+        Some(InterfaceFacts {
+            forwarding6: true,
+            ..facts()
+        }),
+    );
+    bench.run_for(Duration::from_secs(4));
+    assert!(bench.actions.iter().any(
+        |a| matches!(a, Action::Announce(frame) if matches!(frame.what, Announced::Neighbour { router: true, .. }))
+    ));
+}
+
+#[test]
+fn a_master_whose_interface_has_another_mac_address_says_so_at_once() {
+    let mut bench = master();
+    bench.run_for(Duration::from_secs(20));
+    let before = frames(&bench);
+    let other = InterfaceFacts {
+        mac: Some(MacAddr([2, 0, 0, 0, 0, 9])),
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(other.clone()));
+    bench.run_for(Duration::from_secs(1));
+    // Two addresses, five times each.
+    assert_eq!(frames(&bench), before + 10);
+    // Nothing else about the interface is news for neighbours.
+    let mtu = 1400;
+    interface(&mut bench, "eth0", Some(InterfaceFacts { mtu, ..other }));
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!(frames(&bench), before + 10);
+}
+
 fn announced(announcing: Announcing, span: Duration) -> Vec<(u64, usize)> {
     let mut bench = bench(announcing);
     let began = bench.now;
@@ -123,5 +250,29 @@ fn count(actions: &[Action]) -> usize {
     actions
         .iter()
         .filter(|action| matches!(action, Action::Announce(_)))
+        .count()
+}
+
+fn master() -> Bench {
+    let mut bench = Bench::new(&[Wish::default()]);
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!(bench.state(), StateName::Master);
+    bench
+}
+
+fn interface(bench: &mut Bench, interface: &str, facts: Option<InterfaceFacts>) -> Vec<Action> {
+    let name = name(interface);
+    bench.feed(Input::Interface { name, facts })
+}
+
+fn name(text: &str) -> IfName {
+    text.parse().unwrap()
+}
+
+fn frames(bench: &Bench) -> usize {
+    bench
+        .actions
+        .iter()
+        .filter(|a| matches!(a, Action::Announce(_)))
         .count()
 }

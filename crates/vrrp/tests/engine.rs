@@ -9,14 +9,14 @@
 
 mod common;
 
-use base::{IfIndex, IfName, Instant, Prefix};
+use base::{IfIndex, IfName, Instant};
 use common::bench::{Bench, adverts, facts, hex, said};
 use common::{Wish, config, models};
 use core::time::Duration;
 use std::sync::Arc;
 use vrrp::Waiting;
-use vrrp::action::{Action, AddressStep, Announced, StateName};
-use vrrp::config::{AddressKey, Name, PacingGroup, Settings, Version};
+use vrrp::action::{Action, StateName};
+use vrrp::config::{Name, Version};
 use vrrp::engine::Wake;
 use vrrp::input::{BatchId, Input, InterfaceFacts};
 
@@ -244,107 +244,12 @@ fn unicast_instances_may_share_a_virtual_router_when_their_peers_differ() {
 }
 
 #[test]
-fn leftovers_are_removed_before_anything_else() {
-    let now = base::Instant::from_micros(5);
-    let mut engine = vrrp::Engine::new(1, now, Duration::from_secs(9));
-    let mut actions = Vec::new();
-    let name = name("eth0");
-    let with_leftover = InterfaceFacts {
-        ipv4: vec!["10.9.9.9".parse().unwrap()],
-        ..facts()
-    };
-    engine.handle(
-        now,
-        Input::Interface {
-            name,
-            facts: Some(with_leftover),
-        },
-        &mut actions,
-    );
-    let key = AddressKey {
-        interface: name,
-        prefix: Prefix::host("10.9.9.9".parse().unwrap()),
-    };
-    engine.start(now, vec![key], &mut actions);
-    engine.reconfigure(now, models(&[Wish::default()]), &mut actions);
-    assert!(
-        matches!(&actions[0], Action::ChangeAddresses { steps, .. }
-            if steps == &[AddressStep::Remove { interface: IfIndex(2), key, peer: None }]),
-        "{actions:?}"
-    );
-    let status = engine.status_of(&Name::from("V")).unwrap();
-    assert_eq!(status.waiting, [Waiting::Address(name)]);
-}
-
-#[test]
 fn an_interface_that_takes_longer_packets_is_listened_to_with_more_room() {
     let mut bench = master();
     let larger = InterfaceFacts { mtu: 9000, ..facts() };
     let actions = interface(&mut bench, "eth0", Some(larger));
     assert!(actions.contains(&Action::SocketsChanged), "{actions:?}");
     assert_eq!(bench.engine.sockets().values().next().unwrap().mtu, 9000);
-}
-
-#[test]
-fn an_address_of_an_earlier_run_may_be_a_source_when_it_was_removed_and_somebody_puts_it_back() {
-    let mut bench = Bench::new(&[Wish::default()]);
-    let key = AddressKey {
-        interface: name("eth0"),
-        prefix: Prefix::host("10.0.0.99".parse().unwrap()),
-    };
-    let mut actions = Vec::new();
-    bench.engine.start(bench.now, vec![key], &mut actions);
-    let other = InterfaceFacts {
-        ipv4: vec!["10.0.0.99".parse().unwrap()],
-        ..facts()
-    };
-    interface(&mut bench, "eth0", Some(other.clone()));
-    assert_eq!(bench.state(), StateName::Fault);
-    bench.feed(Input::Address { key, present: false });
-    let none = InterfaceFacts {
-        ipv4: Vec::new(),
-        ..facts()
-    };
-    interface(&mut bench, "eth0", Some(none));
-    interface(&mut bench, "eth0", Some(other));
-    assert_eq!(bench.status().source, Some("10.0.0.99".parse().unwrap()));
-}
-
-#[test]
-fn addresses_go_in_batches_and_the_next_one_follows_the_answer() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 200,
-        ..Wish::default()
-    }]);
-    let deadline = bench.engine.deadline().unwrap().at;
-    bench.now = deadline;
-    let mut actions = bench.feed(Input::DeadlineReached);
-    let mut sizes = Vec::new();
-    while let Some((batch, size)) = batch(&actions) {
-        sizes.push(size);
-        actions = bench.feed(Input::AddressesChanged { batch, refused: &[] });
-    }
-    assert_eq!(sizes, [64, 64, 64, 8]);
-}
-
-#[test]
-fn every_address_is_announced_once_before_any_is_announced_twice() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 200,
-        ..Wish::default()
-    }]);
-    bench.run_for(Duration::from_secs(4));
-    let announced: Vec<String> = bench
-        .actions
-        .iter()
-        .filter(|a| matches!(a, Action::Announce(_)))
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(announced.len(), 1000);
-    let mut first: Vec<&String> = announced[..200].iter().collect();
-    first.sort();
-    first.dedup();
-    assert_eq!(first.len(), 200);
 }
 
 #[test]
@@ -376,192 +281,6 @@ fn the_claim_of_a_new_master_leaves_before_anything_else_is_worked_out() {
         actions.iter().position(is).unwrap()
     };
     assert!(entered(StateName::Master) < entered(StateName::Fault));
-}
-
-#[test]
-fn a_master_of_many_addresses_takes_them_up_over_several_turns_and_none_is_forgotten() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 100,
-        excluded: 900,
-        ..Wish::default()
-    }]);
-    bench.run_for(Duration::from_micros(3_609_374));
-    bench.now = bench.now.after(Duration::from_micros(1));
-    let actions = bench.feed(Input::DeadlineReached);
-    let advert = actions.iter().position(|a| matches!(a, Action::SendAdvert(_))).unwrap();
-    let change = actions
-        .iter()
-        .position(|a| matches!(a, Action::ChangeAddresses { .. }))
-        .unwrap();
-    assert!(advert < change);
-    // More is wanted at once, although nothing has been answered.
-    assert_eq!(bench.engine.deadline().unwrap().why, Wake::HoldAddresses);
-    bench.run_for(Duration::from_millis(100));
-    assert_eq!(frames(&bench), 5000);
-}
-
-#[test]
-fn a_master_that_yields_while_it_takes_up_addresses_keeps_none() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 100,
-        excluded: 900,
-        ..Wish::default()
-    }]);
-    bench.run_for(Duration::from_micros(3_609_374));
-    bench.now = bench.now.after(Duration::from_micros(1));
-    bench.feed(Input::DeadlineReached);
-    bench.feed(Input::Shutdown { keep_addresses: false });
-    bench.run_for(Duration::from_millis(100));
-    assert!(bench.engine.is_finished());
-    let mut there = std::collections::BTreeSet::new();
-    for step in bench.steps() {
-        match step {
-            AddressStep::Add { address, .. } => there.insert(address.key()),
-            AddressStep::Remove { key, .. } => there.remove(&key),
-        };
-    }
-    assert_eq!(there.len(), 0);
-}
-
-#[test]
-fn a_turn_sends_a_bounded_number_of_frames_and_wants_the_next_turn_at_once() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 200,
-        ..Wish::default()
-    }]);
-    bench.run_for(Duration::from_secs(4));
-    bench.now = bench.now.after(Duration::from_secs(5));
-    let actions = bench.feed(Input::DeadlineReached);
-    let frames = actions.iter().filter(|a| matches!(a, Action::Announce(_))).count();
-    assert_eq!(frames, 256);
-    let deadline = bench.engine.deadline().unwrap();
-    assert!(deadline.at <= bench.now);
-    assert_eq!(deadline.why, Wake::Announce);
-}
-
-#[test]
-fn announcements_of_a_group_of_interfaces_keep_its_pace() {
-    let mut model = models(&[Wish {
-        addresses: 3,
-        ..Wish::default()
-    }]);
-    model.settings = Settings {
-        pacing_groups: vec![PacingGroup {
-            garp_interval: Duration::from_millis(10),
-            gna_interval: Duration::ZERO,
-            interfaces: vec![name("eth0")],
-        }],
-        ..Settings::default()
-    };
-    let mut bench = Bench::with_model(model);
-    bench.run_for(Duration::from_micros(3_609_375));
-    // The first frame goes at once, the other fourteen ten milliseconds apart.
-    assert_eq!(frames(&bench), 1);
-    bench.run_for(Duration::from_millis(139));
-    assert_eq!(frames(&bench), 14);
-    bench.run_for(Duration::from_millis(1));
-    assert_eq!(frames(&bench), 15);
-    bench.run_for(Duration::from_secs(3));
-    assert_eq!(frames(&bench), 15);
-}
-
-#[test]
-fn nothing_is_announced_where_there_is_no_arp_and_nothing_after_mastership() {
-    let mut bench = Bench::new(&[Wish::default()]);
-    interface(&mut bench, "eth0", Some(InterfaceFacts { noarp: true, ..facts() }));
-    bench.run_for(Duration::from_secs(6));
-    assert_eq!((bench.state(), frames(&bench)), (StateName::Master, 0));
-    let mut bench = master();
-    let before = frames(&bench);
-    // Priority 200 of another router.
-    let theirs = common::bench::packet_from(
-        &Wish {
-            priority: 200,
-            ..Wish::default()
-        },
-        "10.0.0.9".parse().unwrap(),
-    );
-    bench.hear(&theirs);
-    assert_eq!(bench.state(), StateName::Backup);
-    bench.run_for(Duration::from_secs(3));
-    assert_eq!(frames(&bench), before);
-}
-
-#[test]
-fn a_refused_address_is_told_and_tried_again_later_and_when_its_interface_changes() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 1,
-        ..Wish::default()
-    }]);
-    bench.now = bench.engine.deadline().unwrap().at;
-    let actions = bench.feed(Input::DeadlineReached);
-    let (number, _) = batch(&actions).unwrap();
-    let actions = bench.feed(Input::AddressesChanged {
-        batch: number,
-        refused: &[(0, 1)],
-    });
-    assert_eq!(
-        said(&actions),
-        ["cannot add address 10.0.0.10/32 on eth0: error 1; trying again later"]
-    );
-    assert_eq!(batch(&actions), None);
-    bench.now = bench.now.after(Duration::from_millis(1001));
-    let actions = bench.feed(Input::DeadlineReached);
-    let (number, _) = batch(&actions).unwrap();
-    bench.feed(Input::AddressesChanged {
-        batch: number,
-        refused: &[(0, 1)],
-    });
-    let actions = interface(&mut bench, "eth0", Some(InterfaceFacts { mtu: 9000, ..facts() }));
-    let (number, _) = batch(&actions).unwrap();
-    // That it is there already is no error.
-    let actions = bench.feed(Input::AddressesChanged {
-        batch: number,
-        refused: &[(0, 17)],
-    });
-    assert_eq!(said(&actions), Vec::<String>::new());
-}
-
-#[test]
-fn our_own_removal_reported_late_is_not_a_loss() {
-    let mut bench = Bench::new(&[Wish {
-        addresses: 1,
-        ..Wish::default()
-    }]);
-    bench.now = bench.engine.deadline().unwrap().at;
-    let (add, _) = batch(&bench.feed(Input::DeadlineReached)).unwrap();
-    bench.feed(Input::AddressesChanged {
-        batch: add,
-        refused: &[],
-    });
-    let down = InterfaceFacts {
-        running: false,
-        ..facts()
-    };
-    let (remove, _) = batch(&interface(&mut bench, "eth0", Some(down))).unwrap();
-    interface(&mut bench, "eth0", Some(facts()));
-    // Master again before the kernel has answered.
-    bench.now = bench.engine.deadline().unwrap().at;
-    bench.feed(Input::DeadlineReached);
-    let (add, _) = batch(&bench.feed(Input::AddressesChanged {
-        batch: remove,
-        refused: &[],
-    }))
-    .unwrap();
-    bench.feed(Input::AddressesChanged {
-        batch: add,
-        refused: &[],
-    });
-    assert_eq!(bench.state(), StateName::Master);
-    let key = AddressKey {
-        interface: name("eth0"),
-        prefix: Prefix::host("10.0.0.10".parse().unwrap()),
-    };
-    bench.feed(Input::Address { key, present: false });
-    assert_eq!(bench.state(), StateName::Master);
-    bench.feed(Input::Address { key, present: true });
-    let actions = bench.feed(Input::Address { key, present: false });
-    assert!(batch(&actions).is_some(), "this one is, and it is put back");
 }
 
 #[test]
@@ -716,27 +435,6 @@ fn a_removed_master_resigns_and_its_addresses_go() {
     )));
     assert_eq!(batch(&actions).map(|(_, size)| size), Some(2));
     assert!(bench.engine.status().is_empty() && bench.engine.sockets().is_empty());
-}
-
-#[test]
-fn announcements_of_ipv6_name_the_router_flag_of_the_interface() {
-    let mut bench = Bench::new(&[Wish {
-        v6: true,
-        version: Version::V3,
-        ..Wish::default()
-    }]);
-    interface(
-        &mut bench,
-        "eth0",
-        Some(InterfaceFacts {
-            forwarding6: true,
-            ..facts()
-        }),
-    );
-    bench.run_for(Duration::from_secs(4));
-    assert!(bench.actions.iter().any(
-        |a| matches!(a, Action::Announce(frame) if matches!(frame.what, Announced::Neighbour { router: true, .. }))
-    ));
 }
 
 #[test]

@@ -227,8 +227,8 @@ impl Engine {
         self.announce_all(slot, announcing.lower_priority_repeat);
     }
 
-    /// After a gap others may have announced the addresses.
-    fn announce_anew(&mut self, now: Instant, slot: Slot) {
+    /// After a gap others may have announced the addresses; after a change of the hardware address everybody is wrong.
+    pub(super) fn announce_anew(&mut self, now: Instant, slot: Slot) {
         let Some(instance) = self.instances.get(slot) else {
             return;
         };

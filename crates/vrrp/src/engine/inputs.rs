@@ -27,6 +27,8 @@ impl Engine {
         let mtu_before = mtu(self);
         let was_up = self.interfaces.get(&name).map(Interface::is_up);
         let index_before = self.interfaces.index(&name);
+        let mac = |engine: &Engine| engine.interfaces.get(&name).and_then(|interface| interface.facts.mac);
+        let mac_before = mac(self);
         let change = self.interfaces.update(name, facts);
         match change {
             Change::Nothing => return,
@@ -54,8 +56,12 @@ impl Engine {
             let word = if is_up { "up" } else { "down" };
             Engine::tell(None, Level::Info, format!("Netlink reports {name} {word}"), out);
         }
+        let another_mac = change == Change::Something && mac_before.is_some() && mac(self) != mac_before;
         for slot in dependants {
             self.survey(now, slot, out);
+            if another_mac {
+                self.announce_moved(now, slot, name);
+            }
         }
         if there {
             self.holdings.retry_on(name);
@@ -63,6 +69,16 @@ impl Engine {
             if is_up == Some(true) {
                 self.assert_routes_on(name);
             }
+        }
+    }
+
+    /// What neighbours know of the addresses on an interface is wrong.
+    fn announce_moved(&mut self, now: Instant, slot: Slot, name: IfName) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        if instance.election.state().name() == StateName::Master && instance.keys().any(|key| key.interface == name) {
+            self.announce_anew(now, slot);
         }
     }
 
