@@ -157,13 +157,17 @@ rm -rf /run/systemd/system/keepalived.service.d
 systemctl daemon-reload
 
 # --- logging --------------------------------------------------------------------------------------------------------
+systemctl restart keepalived
+check "without the rule the lines are in /var/log/syslog" until_true grep -q 'Keepalived.*Entering MASTER STATE' /var/log/syslog
 sed -i 's/^#//' /etc/rsyslog.d/keepalived.conf
 systemctl restart rsyslog
+sleep 1
+before_rule=$(wc -c </var/log/syslog)
 echo 'KEEPALIVED_OPTIONS="-D -S 0"' >/etc/default/keepalived
 systemctl restart keepalived
 check "-S 0 and the rsyslog rule: /var/log/keepalived.log has the lines" \
     until_true grep -q 'Keepalived_vrrp\[[0-9]*\]: .*Entering MASTER STATE' /var/log/keepalived.log
-check "and /var/log/syslog has not" sh -c "! grep -q 'Entering MASTER STATE' /var/log/syslog.after 2>/dev/null"
+check "and /var/log/syslog has not" sh -c "! tail -c +$((before_rule + 1)) /var/log/syslog | grep 'Keepalived.*Entering MASTER STATE'"
 for facility in 1 7; do
     printf 'local%s.*\t/var/log/local%s.log\n' $facility $facility >/etc/rsyslog.d/local.conf
     systemctl restart rsyslog

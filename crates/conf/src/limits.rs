@@ -29,7 +29,8 @@ pub const EXPANSION_STEPS: u64 = 6_000_000;
 /// left out, which is said once.
 pub const MODEL_BYTES: u32 = 160 * 1024 * 1024;
 
-/// Bytes that a thing takes while the configuration is read, as measured: some hundred thousand of one kind, divided.
+/// Bytes that a thing takes while the configuration is read, roughly. Measured, as some hundred thousand of one kind divided:
+/// instances, addresses, routes, and a real server together with one check; the others are estimates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Cost {

@@ -1,7 +1,10 @@
 use super::*;
+use crate::config::VirtualAddress;
 use crate::config::{AddressFlags, Announcing};
+use crate::draft::AddressDraft;
 use crate::draft::AnnouncingDraft;
 use alloc::string::ToString;
+use base::IfName;
 use core::time::Duration;
 
 struct Known;
