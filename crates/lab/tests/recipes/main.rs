@@ -3,5 +3,6 @@
 //! `make recipes` shows the table of failures; it sets `KEEPALIVED_RECIPES`, and then nothing is skipped.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
+mod haproxy;
 mod nginx;
 mod support;
