@@ -105,7 +105,7 @@ check: ## format, lints, documentation, the fence around the pure crates, tidine
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --quiet
-	@scripts/fence base vrrp bfd lvs check director
+	@scripts/fence agentx base vrrp bfd lvs check director
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "licences: cargo-deny is not installed, skipped (cargo install cargo-deny)"; fi
 	@scripts/tidy
