@@ -11,6 +11,9 @@ include packaging/install.mk
 BUILT := $(CURDIR)/target/release/keepalived
 export KEEPALIVED_BIN ?= $(BUILT)
 
+# What starts a guest: the tests of the same name, and two of the recipes.
+IN_GUEST := binary(guest) or (binary(recipes) and test(/^lvs::with_/))
+
 # Scenarios wait most of the time, so many run at once, whatever the number of processors.
 LAB_JOBS ?= 16
 
@@ -65,18 +68,19 @@ sim: ## the election and every scenario of the lab in simulation, under thousand
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
 ifdef NEXTEST
-	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS) -E 'not binary(guest)'
+	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS) -E 'not ($(IN_GUEST))'
 else
-	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS) --skip the_table_is_what_the_original_makes --skip what_others_change_is_put_right --skip the_story_of_the_demo
+	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS) --skip the_table_is_what_the_original_makes --skip what_others_change_is_put_right --skip the_story_of_the_demo --skip lvs::with_
 endif
 
 # Each test is a machine of its own, emulated: one after the other, with nothing else beside.
 .PHONY: lab-guest
 lab-guest: setup daemon ## virtual servers with a real ip_vs, in a guest kernel under QEMU
 ifdef NEXTEST
-	cargo nextest run -p lab --profile guest --no-fail-fast --test-threads 1 --test guest
+	cargo nextest run -p lab --profile guest --no-fail-fast --test-threads 1 -E '$(IN_GUEST)'
 else
 	cargo test -p lab --test guest -- --test-threads 1
+	cargo test -p lab --test recipes lvs::with_ -- --test-threads 1
 endif
 
 .PHONY: test-packages

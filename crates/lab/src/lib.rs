@@ -14,6 +14,7 @@ pub mod clock;
 pub mod command;
 pub mod daemon;
 pub mod frame;
+pub mod guest;
 pub mod journal;
 pub mod netns;
 pub mod network;

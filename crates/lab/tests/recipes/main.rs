@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
 mod haproxy;
+mod lvs;
 mod nginx;
 mod support;

@@ -26,11 +26,14 @@ use tempfile::TempDir;
 pub(crate) const ANSWER: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long a failover may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a failover, or the way back, may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many answers one after the other, and the service counts as back.
 const STEADY: u32 = 10;
+
+/// The variable of the environment that says where `examples` is, if it is not where it was.
+pub(crate) const EXAMPLES: &str = "KEEPALIVED_EXAMPLES";
 
 /// The folder of a recipe in `examples`.
 #[derive(Clone, Copy)]
@@ -38,10 +41,10 @@ pub(crate) struct Example(pub(crate) &'static str);
 
 impl Example {
     pub(crate) fn path(self, name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../examples")
-            .join(self.0)
-            .join(name)
+        // In a guest the sources are not where they were compiled.
+        let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let examples = std::env::var_os(EXAMPLES).map_or_else(here, PathBuf::from);
+        examples.join(self.0).join(name)
     }
 
     pub(crate) fn file(self, name: &str) -> String {
@@ -67,7 +70,7 @@ impl Example {
 
     /// Both nodes, and that a mistake is seen: otherwise nothing was looked at.
     pub(crate) fn accepted_by_ours_and_by_the_original(self) {
-        let network = Network::build(&[host("a", "10.0.0.2/24"), host("b", "10.0.0.3/24")]).unwrap();
+        let network = Network::build(&["a", "b"].map(judging)).unwrap();
         for name in ["a", "b"] {
             let folder = folder();
             let file = folder.path().join("keepalived.conf");
@@ -132,9 +135,9 @@ pub(crate) struct Pair<S> {
 
 /// A node of the pair: keepalived, and what it keeps alive.
 pub(crate) struct Router<S> {
-    keepalived: Daemon,
+    pub(crate) keepalived: Daemon,
     pub(crate) service: S,
-    namespace: Arc<Namespace>,
+    pub(crate) namespace: Arc<Namespace>,
     /// In the place of /etc/keepalived, and what the service writes.
     _folder: TempDir,
 }
@@ -352,11 +355,27 @@ impl Drop for Program {
 pub(crate) fn host(name: &str, address: &str) -> HostPlan {
     HostPlan {
         name: name.into(),
-        ports: vec![PortPlan {
-            segment: "lan".into(),
-            interface: "eth0".into(),
-            addresses: vec![address.into()],
-        }],
+        ports: vec![port("lan", "eth0", address)],
+    }
+}
+
+pub(crate) fn port(segment: &str, interface: &str, address: &str) -> PortPlan {
+    PortPlan {
+        segment: segment.into(),
+        interface: interface.into(),
+        addresses: vec![address.into()],
+    }
+}
+
+/// A host that has every interface an example may name.
+fn judging(name: &str) -> HostPlan {
+    let number = if name == "a" { 2 } else { 3 };
+    HostPlan {
+        name: name.into(),
+        ports: vec![
+            port("lan", "eth0", &format!("10.0.0.{number}/24")),
+            port("back", "eth1", &format!("10.0.1.{number}/24")),
+        ],
     }
 }
 
@@ -393,7 +412,7 @@ pub(crate) fn nginx(folder: &Path, site: &str) -> Command {
         .map(|kind| format!("{kind}_temp_path {place}/{kind};\n"))
         .concat();
     let main = format!(
-        "daemon off;\nuser www-data;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\nevents {{}}\n\
+        "daemon off;\nuser nobody nogroup;\npid {place}/nginx.pid;\nerror_log {place}/error.log;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}include {place}/site.conf;\n}}\n"
     );
     let file = folder.join("nginx.conf");
