@@ -23,6 +23,7 @@ pub mod names;
 pub mod outline;
 pub mod pattern;
 pub mod programs;
+pub mod reload_table;
 pub mod render;
 pub mod resolve;
 pub mod source;

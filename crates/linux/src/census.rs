@@ -78,6 +78,11 @@ impl ProcessEar {
         Ok(ProcessEar { socket })
     }
 
+    /// Makes room for at least so many bytes of reports that are not read yet.
+    pub fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        crate::netlink::reserve(self.socket.as_fd(), bytes)
+    }
+
     /// Reads reports, a bounded number.
     pub fn read(&mut self, mut take: impl FnMut(ProcessEvent)) -> Result<Turn, SysError> {
         let mut buffer = [0; REPORT_ROOM];

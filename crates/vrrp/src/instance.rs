@@ -48,6 +48,8 @@ pub(crate) struct Instance {
     /// Those of the adverts, as bytes.
     pub(crate) encoded: Vec<u8>,
     pub(crate) place: Place,
+    /// Its first advert as master is under way, and what follows it is not done yet.
+    pub(crate) claims: bool,
     /// The deadlines the engine has noted.
     pub(crate) due: Option<Instant>,
     pub(crate) due_early: Option<Instant>,
@@ -85,6 +87,7 @@ impl Instance {
             rules: config.rules.iter().cloned().map(Arc::new).collect(),
             encoded: encoded_addresses(&config),
             place: Place::default(),
+            claims: false,
             due: None,
             due_early: None,
             config,

@@ -90,6 +90,22 @@ fn a_group_fails_over_together_when_one_member_has_a_fault_and_comes_back_togeth
 }
 
 #[test]
+fn a_member_that_joins_a_group_of_masters_which_fails_in_the_same_instant_keeps_no_address() {
+    let mut sim = Sim::new(8);
+    let mut alone = grouped(150, 150, &[]);
+    alone.instances.remove(&Name::from("W"));
+    group(&mut alone, "G", &["V"]);
+    sim.add("a", alone);
+    sim.run_for(SECOND * 5);
+    assert_eq!(sim.state("a", "V"), Some(StateName::Master));
+    sim.reload("a", grouped(150, 150, &[weighs(Tracked::Bfd("b".into()), 0)]));
+    sim.track("a", exits("another", 0));
+    sim.run_for(SECOND);
+    assert_eq!(states(&sim, "a"), [Some(StateName::Fault); 2]);
+    assert_eq!(sim.addresses_are_with_masters(), Ok(()));
+}
+
+#[test]
 fn a_member_that_would_be_master_waits_for_the_others() {
     let mut sim = Sim::new(6);
     // V of a is better than that of b, W worse: a may have neither.

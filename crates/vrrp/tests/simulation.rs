@@ -26,7 +26,7 @@ const ROUTERS: [&str; 3] = ["a", "b", "c"];
 fn a_segment_that_heals_has_one_master_and_its_addresses_are_there_and_nowhere_else() {
     let seeds = match std::env::var("VRRP_SEED") {
         Ok(seed) => seed.parse().map(|seed| seed..seed + 1).unwrap(),
-        Err(_) => 0..SEEDS,
+        Err(_) => 0..common::seeds(SEEDS),
     };
     for seed in seeds {
         let mut run = Run::new(seed);

@@ -112,8 +112,8 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 0 "vrrp_netlink_cmd_rcv_bufs_force" "vrrp_netlink_cmd_rcv_bufs_force [BOOL]" "" "off" "Use SO_RCVBUFFORCE for it" => crate::lower::global::netlink_command_force;
     line 1 "vrrp_netlink_monitor_rcv_bufs" "vrrp_netlink_monitor_rcv_bufs BYTES" "0-4294967295" "kernel default" "Receive buffer of the VRRP netlink monitor socket" => crate::lower::global::netlink_monitor;
     line 0 "vrrp_netlink_monitor_rcv_bufs_force" "vrrp_netlink_monitor_rcv_bufs_force [BOOL]" "" "off" "Use SO_RCVBUFFORCE for it" => crate::lower::global::netlink_monitor_force;
-    line 1 "process_monitor_rcv_bufs" "process_monitor_rcv_bufs BYTES" "0-4294967295" "kernel default; doubled automatically on overrun" "Receive buffer of the proc connector socket";
-    line 0 "process_monitor_rcv_bufs_force" "process_monitor_rcv_bufs_force [BOOL]" "" "off" "Use SO_RCVBUFFORCE for it";
+    line 1 "process_monitor_rcv_bufs" "process_monitor_rcv_bufs BYTES" "0-4294967295" "kernel default; doubled automatically on overrun" "Receive buffer of the proc connector socket" => crate::lower::global::process_monitor;
+    line 0 "process_monitor_rcv_bufs_force" "process_monitor_rcv_bufs_force [BOOL]" "" "off" "Use SO_RCVBUFFORCE for it" => crate::lower::global::process_monitor_force;
     line 1 "lvs_netlink_cmd_rcv_bufs" "lvs_netlink_cmd_rcv_bufs BYTES" "0-4294967295" "kernel default" "Receive buffer of the checker netlink command socket" => crate::lower::lvs::settings::netlink_command;
     line 0 "lvs_netlink_cmd_rcv_bufs_force" "lvs_netlink_cmd_rcv_bufs_force [BOOL]" "" "off" "Use SO_RCVBUFFORCE for it" => crate::lower::lvs::settings::netlink_command_force;
     line 1 "lvs_netlink_monitor_rcv_bufs" "lvs_netlink_monitor_rcv_bufs BYTES" "0-4294967295" "kernel default" "Receive buffer of the checker netlink monitor socket" => crate::lower::lvs::settings::netlink_monitor;

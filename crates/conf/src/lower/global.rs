@@ -73,6 +73,7 @@ switches! {
     data_use_instance |low, v| low.global.data_use_instance = v;
     min_garp |low, v| minimum(low, v);
     netlink_command_force |low, v| force(&mut low.global.netlink_command_buffer, v);
+    process_monitor_force |low, v| force(&mut low.tracking.process_buffer, v);
     netlink_monitor_force |low, v| force(&mut low.global.netlink_monitor_buffer, v);
 }
 
@@ -497,6 +498,11 @@ pub(crate) fn netlink_command(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 /// `vrrp_netlink_monitor_rcv_bufs BYTES`.
 pub(crate) fn netlink_monitor(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.global.netlink_monitor_buffer = buffer(low, line, low.global.netlink_monitor_buffer);
+}
+
+/// `process_monitor_rcv_bufs BYTES`.
+pub(crate) fn process_monitor(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.tracking.process_buffer = buffer(low, line, low.tracking.process_buffer);
 }
 
 /// `random_seed N`; the reader has obeyed it already.

@@ -37,6 +37,8 @@ pub(crate) struct Tracking {
     pub(crate) sessions: BTreeMap<String, Weight>,
     pub(crate) delays: BTreeMap<IfName, Delays>,
     pub(crate) linkbeat: Linkbeat,
+    /// `process_monitor_rcv_bufs`.
+    pub(crate) process_buffer: Option<crate::model::ReceiveBuffer>,
     script: Option<(String, OpenScript)>,
     file: Option<(String, OpenFile)>,
     process: Option<(String, OpenProcess)>,

@@ -1,7 +1,7 @@
 //! What is tracked, as far as the daemon has to do something for it: run, watch, read, count. How a result counts is in
 //! [`vrrp::config::Objects`].
 
-use super::Command;
+use super::{Command, ReceiveBuffer};
 use base::IfName;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct Tracking {
     pub processes: BTreeMap<String, TrackProcess>,
     /// `linkbeat_use_polling`, `linkbeat_interfaces`.
     pub linkbeat: Linkbeat,
+    /// `process_monitor_rcv_bufs`.
+    pub process_buffer: Option<ReceiveBuffer>,
 }
 
 /// How a script is run.

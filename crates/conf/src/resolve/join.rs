@@ -156,6 +156,7 @@ fn tracking(low: &mut Lowering<'_>, used: &BTreeSet<Tracked>) -> Tracking {
             .map(|(name, draft)| (name, draft.which))
             .collect(),
         linkbeat: drafts.linkbeat,
+        process_buffer: drafts.process_buffer,
     }
 }
 

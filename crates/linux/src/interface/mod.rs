@@ -85,6 +85,11 @@ impl Mirror {
         Mirror::with_receive_buffer(RECEIVE_BUFFER)
     }
 
+    /// Makes room for at least so many bytes of reports that are not read yet.
+    pub fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.socket.reserve(bytes)
+    }
+
     fn with_receive_buffer(bytes: usize) -> Result<Mirror, SysError> {
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
         // The forwarding setting of IPv6 has a group of its own, without an RTMGRP name.

@@ -169,6 +169,11 @@ impl AddressSocket {
         AddressSocket::with_receive_buffer(RECEIVE_BUFFER)
     }
 
+    /// Makes room for at least so many bytes of reports that are not read yet.
+    pub fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.socket.reserve(bytes)
+    }
+
     fn with_receive_buffer(bytes: usize) -> Result<AddressSocket, SysError> {
         Ok(AddressSocket {
             socket: RouteSocket::open(0, bytes)?,

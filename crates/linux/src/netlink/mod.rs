@@ -8,7 +8,7 @@ pub mod routing;
 pub mod rule;
 pub(crate) mod socket;
 
-pub(crate) use socket::set_receive_buffer;
+pub(crate) use socket::{reserve, set_receive_buffer};
 
 pub use address::{Action, AddressFlags, AddressRequest, AddressSocket, BatchDone, Outcome};
 

@@ -90,6 +90,11 @@ impl RoutingEar {
         RoutingEar::with_receive_buffer(RECEIVE_BUFFER)
     }
 
+    /// Makes room for at least so many bytes of reports that are not read yet.
+    pub fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.socket.reserve(bytes)
+    }
+
     fn with_receive_buffer(bytes: usize) -> Result<RoutingEar, SysError> {
         let bit = |group: u32| 1_u32 << (group - 1);
         let groups = [

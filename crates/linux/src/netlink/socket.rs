@@ -6,11 +6,14 @@ use crate::SysError;
 use netlink_packet_core::NetlinkBuffer;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, recvmsg, send,
-    setsockopt, socket, sockopt,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, getsockname, getsockopt, recvmsg,
+    send, setsockopt, socket, sockopt,
 };
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// The largest receive buffer: the kernel doubles it and counts with 32 bits and a sign.
+const MOST: u32 = (1 << 30) - 1;
 
 /// A netlink socket that never waits; of the rtnetlink family unless said otherwise.
 pub(crate) struct RouteSocket {
@@ -53,6 +56,11 @@ impl RouteSocket {
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups)).map_err(failed)?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd()).map_err(failed)?.pid();
         Ok(RouteSocket { fd, port, sequence: 0 })
+    }
+
+    /// See [`reserve`].
+    pub(crate) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        reserve(self.fd.as_fd(), bytes)
     }
 
     /// The numbers of the next `count` messages: the first of them; they wrap around.
@@ -116,6 +124,19 @@ pub(crate) fn set_receive_buffer(fd: BorrowedFd<'_>, bytes: usize) -> Result<(),
         Err(Errno::EPERM) => setsockopt(&fd, sockopt::RcvBuf, &bytes),
         other => other,
     }
+}
+
+/// Makes room for at least so many unread bytes; a buffer that is larger already stays.
+pub(crate) fn reserve(fd: BorrowedFd<'_>, bytes: u32) -> Result<(), SysError> {
+    let failed = |errno: Errno| SysError::new("size the receive buffer of a netlink socket", "", errno);
+    // The kernel doubles what it is told, for its own use, and gives that.
+    let now = getsockopt(&fd, sockopt::RcvBuf).map_err(failed)? / 2;
+    // More than it can count it refuses to understand.
+    let wanted = bytes.min(MOST) as usize;
+    if now >= wanted {
+        return Ok(());
+    }
+    set_receive_buffer(fd, wanted).map_err(failed)
 }
 
 /// The messages of a datagram. Ends where the bytes stop making sense.

@@ -59,14 +59,21 @@ impl Engine {
     /// Turns effects into actions, in order, and leaves the list empty.
     ///
     /// The claim of a new master leaves alone: what follows from it is worked out in the next turn
-    /// ([`Engine::catch_up`]), when the advert is on the wire.
+    /// ([`Engine::catch_up`]), when the advert is on the wire. If something else happens to it in the same turn (its
+    /// group fails at once), that comes after what is left of the claim: a release before the hold would leave addresses.
     pub(super) fn carry_out(&mut self, now: Instant, slot: Slot, effects: &mut Vec<Effect>, out: &mut Vec<Action>) {
+        if !effects.is_empty() && self.instances.get(slot).is_some_and(|instance| instance.claims) {
+            self.follow_claim(now, slot, out);
+        }
         let claim = effects.iter().position(|effect| *effect == Effect::Advertise);
         if let Some(claim) = claim
             && effects.iter().skip(claim).any(|effect| *effect == Effect::Hold)
         {
             let rest: Vec<Effect> = effects.drain(claim + 1..).collect();
             self.claimed.push_back((slot, rest));
+            if let Some(instance) = self.instances.get_mut(slot) {
+                instance.claims = true;
+            }
         }
         self.carry_out_all(now, slot, effects, out);
     }
@@ -74,7 +81,23 @@ impl Engine {
     /// Does what follows from the claims of new masters. First in every turn, so that nothing happens in between.
     pub(super) fn catch_up(&mut self, now: Instant, out: &mut Vec<Action>) {
         while let Some((slot, mut rest)) = self.claimed.pop_front() {
+            self.claim_is_followed(slot);
             self.carry_out_all(now, slot, &mut rest, out);
+        }
+    }
+
+    /// Does what follows from the claim of one new master, before its turn.
+    fn follow_claim(&mut self, now: Instant, slot: Slot, out: &mut Vec<Action>) {
+        self.claim_is_followed(slot);
+        let place = self.claimed.iter().position(|(other, _)| *other == slot);
+        if let Some((_, mut rest)) = place.and_then(|place| self.claimed.remove(place)) {
+            self.carry_out_all(now, slot, &mut rest, out);
+        }
+    }
+
+    fn claim_is_followed(&mut self, slot: Slot) {
+        if let Some(instance) = self.instances.get_mut(slot) {
+            instance.claims = false;
         }
     }
 

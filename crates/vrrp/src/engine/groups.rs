@@ -211,7 +211,8 @@ impl Engine {
                 .copied()
                 .collect();
             // What follows from a claim comes with the next turn; the group speaks after its members.
-            if self.claimed.iter().any(|(slot, _)| members.contains(slot)) {
+            let claims = |slot: &Slot| self.instances.get(*slot).is_some_and(|instance| instance.claims);
+            if members.iter().any(claims) {
                 later.insert(name);
                 continue;
             }

@@ -14,6 +14,8 @@ pub enum Effect {
     Nothing,
     /// The reload is refused and everything stays as it was.
     Refused,
+    /// The keyword is read, and nothing acts on it yet; it says so at start.
+    NotYet,
 }
 
 impl Effect {
@@ -24,6 +26,7 @@ impl Effect {
             Effect::InPlace => "changed in place",
             Effect::Nothing => "no effect on the running object",
             Effect::Refused => "the reload is refused",
+            Effect::NotYet => "not acted on yet",
         }
     }
 }

@@ -241,6 +241,7 @@ impl Sim {
             }
             None => return,
         };
+        self.tell_missed(name);
         for coming in waiting {
             match coming {
                 Coming::Packet(_) if !hears => {}
@@ -255,6 +256,21 @@ impl Sim {
             }
         }
         self.feed(name, Input::DeadlineReached);
+    }
+
+    /// What the kernel reported of links while nobody listened is read afterwards.
+    fn tell_missed(&mut self, name: &str) {
+        let Some(router) = self.routers.get_mut(name) else {
+            return;
+        };
+        if !core::mem::take(&mut router.missed_carrier) {
+            return;
+        }
+        let inputs = router.interfaces();
+        for (interface, facts) in inputs {
+            let facts = Some(facts);
+            self.feed(name, Input::Interface { name: interface, facts });
+        }
     }
 
     /// The state of an instance; `None` while its router is not running or has no such instance.
@@ -340,6 +356,7 @@ impl Sim {
         let inputs = match self.routers.get_mut(name) {
             Some(router) => {
                 router.cut = !running;
+                router.missed_carrier |= router.frozen;
                 router.interfaces()
             }
             None => return,

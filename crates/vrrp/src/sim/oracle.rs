@@ -10,16 +10,30 @@ impl Sim {
     /// What must hold once a healthy segment has settled: for each virtual router exactly one master among the
     /// routers that run, and each address exactly where its master is.
     pub fn settled(&self) -> Result<(), String> {
+        self.addresses_are_with_masters()?;
         let mut masters: BTreeMap<(u8, bool), u32> = BTreeMap::new();
-        for (name, router) in &self.routers {
+        for router in self.routers.values() {
+            for status in router.engine.iter().flat_map(crate::engine::Engine::status) {
+                let vrid = (status.config.vrid.0.get(), status.config.family == base::Family::V6);
+                *masters.entry(vrid).or_default() += u32::from(status.state == StateName::Master);
+            }
+        }
+        match masters.iter().find(|(_, count)| **count != 1) {
+            Some(((vrid, _), count)) => Err(format!("virtual router {vrid} has {count} masters")),
+            None => Ok(()),
+        }
+    }
+
+    /// What must hold whenever nothing is under way: a router has the addresses of the instances that are master on it, and
+    /// no others.
+    pub fn addresses_are_with_masters(&self) -> Result<(), String> {
+        // What a frozen one has under way stays under way.
+        for (name, router) in self.routers.iter().filter(|(_, router)| !router.frozen) {
             let Some(engine) = &router.engine else {
                 continue;
             };
             for status in engine.status() {
-                let vrid = (status.config.vrid.0.get(), status.config.family == base::Family::V6);
-                let count = masters.entry(vrid).or_default();
                 let master = status.state == StateName::Master;
-                *count += u32::from(master);
                 for address in status.config.addresses.iter().chain(&status.config.excluded) {
                     let held = router.kernel.keys().any(|key| *key == address.key());
                     let dropped = router.kernel.drops(address.prefix.address());
@@ -38,10 +52,7 @@ impl Sim {
                 }
             }
         }
-        match masters.iter().find(|(_, count)| **count != 1) {
-            Some(((vrid, _), count)) => Err(format!("virtual router {vrid} has {count} masters")),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// What must hold for a router that was stopped: it has ended, and nothing is left of it.

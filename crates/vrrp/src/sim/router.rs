@@ -24,6 +24,8 @@ pub(super) struct Router {
     pub(super) kernel: Kernel,
     pub(super) cut: bool,
     pub(super) frozen: bool,
+    /// Its cable was cut or plugged in while it was frozen.
+    pub(super) missed_carrier: bool,
     pub(super) waiting: Vec<Coming>,
     /// How often the daemon was started: answers to an earlier one are for nobody.
     pub(super) boots: u64,
@@ -43,6 +45,7 @@ impl Router {
             kernel: Kernel::default(),
             cut: false,
             frozen: false,
+            missed_carrier: false,
             waiting: Vec::new(),
             boots: 0,
             clock_off: 0,
@@ -68,6 +71,7 @@ impl Router {
         self.engine = Some(engine);
         self.boots += 1;
         self.frozen = false;
+        self.missed_carrier = false;
         self.waiting.clear();
         self.refresh_sockets();
     }

@@ -13,6 +13,11 @@ use vrrp::config::{AddressFlags, AntiReplay, Config, HmacMode, Key, Model, Name,
 use vrrp::draft::{AddressDraft, AuthType, Defaults, Draft, HmacDraft, Secret, Surroundings};
 use vrrp::sim::Sim;
 
+/// How many seeds a run has: `VRRP_SEEDS`, else what a test takes by itself.
+pub(crate) fn seeds(usual: u64) -> u64 {
+    std::env::var("VRRP_SEEDS").map_or(usual, |count| count.parse().unwrap())
+}
+
 /// What a test wants of an instance.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {

@@ -85,6 +85,11 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    /// See [`super::effects::Effects::reserve`].
+    pub(super) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.socket.reserve(bytes)
+    }
+
     pub(super) fn open() -> Result<Changes, SysError> {
         Ok(Changes {
             socket: AddressSocket::open()?,

@@ -64,6 +64,11 @@ impl Effects {
         })
     }
 
+    /// Makes room for at least so many bytes of answers that are not read yet.
+    pub(super) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.changes.reserve(bytes)
+    }
+
     /// Whether nothing is waiting to be sent or answered.
     pub(super) fn is_idle(&self) -> bool {
         self.is_answered() && self.waiting.is_empty()

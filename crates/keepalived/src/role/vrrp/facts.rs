@@ -34,6 +34,11 @@ impl Watcher {
         })
     }
 
+    /// Makes room for at least so many bytes of reports that are not read yet.
+    pub(super) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.mirror.reserve(bytes)
+    }
+
     /// Whether an address is on its interface.
     pub(super) fn has(&self, key: &AddressKey) -> bool {
         self.find(key).is_some()

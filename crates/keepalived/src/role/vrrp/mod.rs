@@ -8,6 +8,7 @@
 //! Within a turn packets come before timers. A master-down timer that expired while an advert was waiting in the
 //! socket (the process was stopped, or the machine was busy) must not make a second master.
 
+mod buffers;
 mod changes;
 mod effects;
 mod facts;
@@ -177,6 +178,7 @@ impl Role {
         };
         role.register_files()?;
         role.track(now, &tracked, &tracking);
+        role.size_buffers(&role.context.model.global, &tracking);
         role.tell_tracked(now);
         role.reconcile_sockets(now);
         if let Some(error) = role.sockets.forbidden() {
@@ -453,6 +455,7 @@ impl Role {
                     self.links.want(now, &model.vrrp, &self.reporter);
                     self.look(now);
                     self.track(now, &model.vrrp, &model.tracking);
+                    self.size_buffers(&model.global, &model.tracking);
                     self.engine.reconfigure(now, model.vrrp, &mut self.actions);
                     self.tell_tracked(now);
                     self.repeat_sessions(now);

@@ -15,7 +15,7 @@ use conf::model::{TrackFile, Tracking};
 use linux::census::{ProcessEar, ProcessEvent};
 use linux::reactor::{Interest, Token};
 use linux::watch::{FileWatch, beginning, make};
-use linux::{SysError, Turn};
+use linux::{SysError, Turn, namespace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ pub(super) const PROCESSES: Token = Token(9);
 const EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a file that are looked at.
 pub(in crate::role) const LOOKED_AT: usize = 127;
+
+/// The first network namespace.
+const FIRST_NAMESPACE: &str = "/proc/1/ns/net";
 
 /// What is watched.
 pub(super) struct Finder {
@@ -56,6 +59,11 @@ impl Finder {
             count_at: None,
             retry_at: None,
         })
+    }
+
+    /// Makes room for at least so many bytes of reports of processes that are not read yet.
+    pub(super) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.ear.as_ref().map_or(Ok(()), |ear| ear.reserve(bytes))
     }
 
     /// When something has to be looked at even if nothing is reported.
@@ -137,7 +145,12 @@ impl Role {
         if self.finder.ear.is_some() {
             return;
         }
-        let opened = ProcessEar::open().and_then(|ear| {
+        // The kernel tells it in its first network namespace only, and we may have joined another one.
+        let opened = ProcessEar::open().or_else(|error| {
+            let first = PathBuf::from(FIRST_NAMESPACE);
+            namespace::within(first, ProcessEar::open).map_err(|_| error)
+        });
+        let opened = opened.and_then(|ear| {
             self.reactor
                 .register(ear.as_fd(), PROCESSES, Interest::Readable)
                 .map(|()| ear)

@@ -1,0 +1,25 @@
+//! Room for what the kernel reports while nobody reads (`vrrp_netlink_*_rcv_bufs`, `process_monitor_rcv_bufs`).
+//!
+//! Ours are large already, and past the system's limit: a smaller number leaves them, a larger one makes them larger.
+
+use super::Role;
+use conf::model::{Global, ReceiveBuffer, Tracking};
+use linux::SysError;
+
+impl Role {
+    /// Makes the buffers as large as a configuration wants them at least.
+    pub(super) fn size_buffers(&self, global: &Global, tracking: &Tracking) {
+        self.size(global.netlink_command_buffer, |bytes| self.effects.reserve(bytes));
+        self.size(global.netlink_monitor_buffer, |bytes| self.watcher.reserve(bytes));
+        self.size(global.netlink_monitor_buffer, |bytes| self.ear.reserve(bytes));
+        self.size(tracking.process_buffer, |bytes| self.finder.reserve(bytes));
+    }
+
+    fn size(&self, wanted: Option<ReceiveBuffer>, reserve: impl Fn(u32) -> Result<(), SysError>) {
+        if let Some(wanted) = wanted
+            && let Err(error) = reserve(wanted.bytes)
+        {
+            self.reporter.error(error);
+        }
+    }
+}
