@@ -17,6 +17,9 @@ use std::time::Duration;
 
 const SEEDS: u64 = 300;
 
+/// Long enough for a session to come up and for its poll sequences.
+const SETTLED: Duration = Duration::from_secs(20);
+
 #[test]
 fn a_bad_link_is_up_most_of_the_time_and_a_cut_one_is_noticed_at_both_ends() {
     for seed in 0..SEEDS {
@@ -84,6 +87,42 @@ fn reloads_with_other_intervals_never_take_a_session_down() {
         for end in 0..2 {
             assert_eq!(pair.status(end).counters.became_down, 0, "seed {seed}: {:#?}", pair.log);
         }
+    }
+}
+
+#[test]
+fn a_reload_ends_in_the_state_of_a_fresh_start() {
+    for seed in 0..SEEDS {
+        let mut rng = base::Rng::from_seed(seed);
+        let mut random = |end: usize| {
+            let mut interval = |least: u64, span: u64| Some(Duration::from_millis(least + rng.below(span)));
+            Draft {
+                min_tx: interval(5, 500),
+                min_rx: interval(5, 500),
+                idle_tx: interval(1000, 1000),
+                multiplier: multiplier(3 + rng.below(5) as u8),
+                passive: end == 0 && rng.percent(30),
+                ttl: rng.percent(30).then_some(std::num::NonZeroU8::MAX),
+                ..draft(end)
+            }
+        };
+        let (a, b, other) = (random(0), random(0), random(1));
+        let seen = |first: &Draft| {
+            let mut pair = Pair::new(seed, [first.clone(), other.clone()]);
+            pair.run(SETTLED);
+            pair.reconfigure(0, b.clone());
+            pair.run(SETTLED);
+            let status = pair.status(0);
+            (
+                status.state,
+                status.interval,
+                status.detection_time,
+                status.verdict,
+                status.polling,
+                status.config,
+            )
+        };
+        assert_eq!(seen(&a), seen(&b), "seed {seed}\nfrom {a:#?}\nto {b:#?}");
     }
 }
 

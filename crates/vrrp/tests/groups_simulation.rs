@@ -67,9 +67,9 @@ impl Run {
             common,
             rng,
         };
-        for router in 0..ROUTERS.len() {
+        for (router, name) in ROUTERS.into_iter().enumerate() {
             let model = run.model(router);
-            run.sim.add(ROUTERS[router], model);
+            run.sim.add(name, model);
         }
         run
     }
