@@ -165,6 +165,8 @@ pub(crate) struct Briefing {
     pub(crate) options: Options,
     /// Virtual addresses an earlier run may have left, one `INTERFACE PREFIX` each.
     pub(crate) leftovers: Vec<String>,
+    /// Virtual services an earlier run, or role, may have left, as [`crate::role::check::left`] writes them.
+    pub(crate) services: Vec<String>,
     /// The first start of this role by this daemon; no other one has left anything it should go on with.
     pub(crate) first: bool,
 }
@@ -270,6 +272,18 @@ pub(crate) enum FromRole {
     },
     /// A virtual or real server has changed.
     ServerChanged(Box<ServerNotice>),
+    /// Groups get marks (`nftables_ipvs`): the services of these, before they are set up.
+    ServicesMarked {
+        /// As [`crate::role::check::left`] writes them.
+        lines: Vec<String>,
+        /// Besides those of the messages before; if not, those are on their way out.
+        more: bool,
+    },
+    /// The kernel has none of the virtual services any more that this configuration does not have.
+    ServicesSettled {
+        /// Which configuration.
+        generation: u64,
+    },
     /// Everything is withdrawn; the process ends now.
     Finished,
 }
@@ -376,6 +390,11 @@ mod tests {
                 line: Some("VS [192.0.2.1]:tcp:80 UP\n\0".to_owned()),
                 mail: Some(("subject".to_owned(), "text".to_owned())),
             })),
+            FromRole::ServicesMarked {
+                lines: vec!["fwmark 7 inet".to_owned()],
+                more: true,
+            },
+            FromRole::ServicesSettled { generation: 2 },
             FromRole::Finished,
         ]
     }
@@ -422,6 +441,7 @@ mod tests {
                 ..Options::default()
             },
             leftovers: vec!["eth0 10.0.0.1/24".to_owned()],
+            services: vec!["tcp 192.0.2.200 80".to_owned()],
             first: true,
         };
         let sealed = seal("test", &briefing).unwrap();

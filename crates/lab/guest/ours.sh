@@ -50,6 +50,65 @@ repair() {
     ipvsadm -C
 }
 
+# Kills everything of the daemon at once, so that nothing can withdraw.
+kill_all() {
+    kill -STOP $pid
+    kill -9 "$(cat /run/checkers.pid)"
+    kill -9 $pid
+    wait $pid
+}
+
+recorded() {
+    [ "$(sort /run/checkers.services | tr '\n' ';')" = "$1" ]
+}
+
+leftovers() {
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    ipvsadm -A -t 192.0.2.201:80 -s lc
+    start_pool '1i global_defs {\n nftables_ipvs\n}
+        1i virtual_server_group web {\n 192.0.2.201-203 80\n}
+        1i virtual_server group web {\n lb_algo rr\n protocol TCP\n real_server 10.0.0.11 80 {\n }\n}
+        1i virtual_server fwmark 9 {\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server 10.0.0.11 80 {\n }\n}'
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    within 5 recorded "fwmark 1000 inet;fwmark 9 inet;nftables keepalived_ipvs -;tcp 192.0.2.200 80;" ||
+        fail "what may be left is recorded: $(cat /run/checkers.services)"
+    [ "$(stat -c %a:%u /run/checkers.services)" = 600:0 ] || fail "for nobody else to read"
+    kill_all
+    has "-f 1000 -r 10.0.0.11" && has "-f 9 -r" && has "192.0.2.200:80 -r" || fail "a daemon that is killed leaves all"
+    echo "rubbish in the record" >>/run/checkers.services
+    # The file names one of four now. Services of others are not touched, whatever addresses a group of ours had.
+    start_pool 's/192.0.2.200/192.0.2.210/'
+    within 10 has "192.0.2.210:80 -r 10.0.0.13" || fail "the new service is there"
+    within 10 lacks "192.0.2.200" || fail "the one that is asked for no more is gone"
+    lacks "-f 9" && lacks "-f 1000" || fail "so are the marks"
+    has "192.0.2.99:99" && has "192.0.2.201:80" || fail "those of others stay"
+    within 5 sh -c '! nft list tables | grep -q keepalived_ipvs' || fail "the table of nftables is gone"
+    within 5 recorded "tcp 192.0.2.210 80;" || fail "the record follows: $(cat /run/checkers.services)"
+    pool >/run/again.conf
+    reload </run/again.conf
+    within 10 has "192.0.2.200:80 -r 10.0.0.13" || fail "a reload"
+    kill_all
+    # No virtual server any more: the checker comes for what is left, and goes.
+    start <<C
+global_defs {
+}
+C
+    within 10 lacks "192.0.2.2[01]0" || fail "what is left goes"
+    within 10 test ! -e /run/checkers.services || fail "and the record: $(cat /run/checkers.services)"
+    within 5 test ! -e /run/checkers.pid || fail "and the checker"
+    stop
+    # A link in the place of the record is not followed, and stops nothing.
+    echo precious >/run/precious
+    ln -s /run/precious /run/checkers.services
+    start_pool
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    recorded "tcp 192.0.2.200 80;" && [ ! -L /run/checkers.services ] || fail "the link is replaced"
+    [ "$(cat /run/precious)" = precious ] || fail "and not followed"
+    stop
+    [ -e /run/checkers.services ] && fail "nothing is left to be recorded"
+    ipvsadm -C
+}
+
 # Connections the service has had; the kernel counts with some delay.
 connections() {
     ipvsadm -Ln --stats | sed -n 's/^TCP *192.0.2.200:80 *\([0-9]*\).*/\1/p'
@@ -123,6 +182,10 @@ C
     nft list table ip keepalived_ipvs >/run/nft || fail "there is a table of nftables before the service"
     grep -q "192.0.2.203 . 80 : 0x000003e8" /run/nft || fail "with every address: $(cat /run/nft)"
     [ "$(answers client 192.0.2.200 4)" = "rs1 rs2 " ] || fail "both servers answer"
+    # A firewall is loaded again.
+    nft flush ruleset
+    within 8 sh -c 'nft list table ip keepalived_ipvs 2>/dev/null | grep -q "192.0.2.203 . 80 : 0x000003e8"' || fail "the table is put back"
+    [ "$(answers client 192.0.2.200 4)" = "rs1 rs2 " ] || fail "both servers answer again"
     stop
     nft list tables | grep keepalived && fail "the table is gone at the end"
     empty || fail "and the service"
@@ -309,7 +372,7 @@ C
 }
 
 world
-for scenario in ${*:-repair death told regrouped one_mark synced follows settings elsewhere programs}; do
+for scenario in ${*:-repair leftovers death told regrouped one_mark synced follows settings elsewhere programs}; do
     echo "# $scenario"
     $scenario
 done

@@ -1,6 +1,7 @@
 //! Virtual servers with a real ip_vs, inside a guest: Debian's own kernel under QEMU (`scripts/guest`).
 //!
-//! What is told is told in `crates/lab/guest`. Where no guest can be started the tests say so and pass.
+//! What is told is told in `crates/lab/guest`. Where no guest can be started the tests say so and pass, unless
+//! `KEEPALIVED_GUEST` is set (see `lab::guest`).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 

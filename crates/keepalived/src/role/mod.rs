@@ -142,6 +142,8 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     /// Addresses that an earlier run may have left.
     pub(crate) leftovers: Vec<AddressKey>,
+    /// Virtual services that an earlier run, or role, may have left.
+    pub(crate) services: Vec<check::left::Left>,
     /// The first start of this role by this daemon.
     pub(crate) first: bool,
     outbox: Rc<RefCell<Outbox>>,
@@ -379,6 +381,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         options: briefing.options,
         first: briefing.first,
         leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
+        services: briefing.services.iter().filter_map(|line| check::left::read(line)).collect(),
         outbox,
         reporter,
         signals,

@@ -136,6 +136,14 @@ impl Supervisor {
                 self.tell_server(*notice);
                 None
             }
+            FromRole::ServicesMarked { lines, more } => {
+                self.on_marks(lines, more);
+                None
+            }
+            FromRole::ServicesSettled { generation } => {
+                self.on_services_settled(generation);
+                None
+            }
             FromRole::Beat | FromRole::Finished => None,
             FromRole::Ready { generation } | FromRole::Reloaded { generation } => Some(generation),
         };
@@ -289,6 +297,11 @@ impl Supervisor {
         if kind == Kind::Vrrp {
             self.addresses_left = ended != Ended::Exited(exit::OK);
         }
+        if kind == Kind::Check {
+            let as_told = ending || running.stopping.is_some();
+            let withdrew = as_told && ended == Ended::Exited(exit::OK) && !self.options.keep_ipvs;
+            self.services.ended(withdrew);
+        }
         if ending || running.stopping.is_some() {
             if let Ended::Killed(number) = ended {
                 self.reporter.say(Level::Alert, reason_killed(pid, number, false));
@@ -368,6 +381,9 @@ impl Supervisor {
         }
         if kind == Kind::Vrrp && !self.addresses_left {
             self.report(self.record.remove());
+        }
+        if kind == Kind::Check {
+            self.forget_services();
         }
         self.settle();
     }

@@ -14,6 +14,7 @@ mod record;
 mod reload;
 mod restart;
 mod scripts;
+mod services;
 mod startup;
 mod stop;
 
@@ -68,6 +69,8 @@ struct Supervisor {
     leftovers: Lines,
     /// A role ended without withdrawing, and no other one has cleaned up after it.
     addresses_left: bool,
+    /// Virtual services that may be in the kernel.
+    services: services::Services,
     /// What instances said of themselves, for the dump of the supervisor.
     instances: BTreeMap<String, (String, u8)>,
     /// Scripts that run.
@@ -240,8 +243,13 @@ impl Supervisor {
 
     /// Starts every role that has something to do.
     fn start_roles(&mut self) {
-        let wanted: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.wants(*kind)).collect();
-        if wanted.is_empty() {
+        // What an earlier run left is taken out of the kernel even if there are no virtual servers any more.
+        let cleans = |kind| kind == Kind::Check && self.services.has_leftovers() && !self.options.no_check;
+        let wanted: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|kind| self.wants(*kind) || cleans(*kind))
+            .collect();
+        if !Kind::ALL.into_iter().any(|kind| self.wants(kind)) {
             self.reporter
                 .say(Level::Warning, "Warning - keepalived has no configuration to run");
         }
@@ -359,6 +367,7 @@ impl Supervisor {
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },
             leftovers: self.leftovers.iter().cloned().collect(),
+            services: self.services.for_role(),
             first,
         }
     }

@@ -87,6 +87,11 @@ impl PidPaths {
     pub(crate) fn addresses(&self) -> PathBuf {
         self.role(Kind::Vrrp).with_extension("addresses")
     }
+
+    /// The record of virtual services.
+    pub(crate) fn services(&self) -> PathBuf {
+        self.role(Kind::Check).with_extension("services")
+    }
 }
 
 /// Where a dump goes; `of` is `None` for the supervisor's own.
@@ -157,6 +162,7 @@ mod tests {
         assert_eq!(plain.parent, Path::new("/run/keepalived.pid"));
         assert_eq!(plain.role(Kind::Vrrp), Path::new("/run/vrrp.pid"));
         assert_eq!(plain.addresses(), Path::new("/run/vrrp.addresses"));
+        assert_eq!(plain.services(), Path::new("/run/checkers.services"));
         assert_eq!(plain.folder, None);
         let apart = choose(&named(Some("blue"), Some("one")));
         assert_eq!(apart.parent, Path::new("/run/keepalived/keepalived_one.pid"));

@@ -1,38 +1,56 @@
-//! The record of virtual addresses: what a killed run may have left in the kernel.
+//! Records: what a killed run may have left in the kernel.
 //!
-//! A daemon that ends by kill -9 leaves its addresses. The next one finds them by its configuration, unless that has
-//! changed; so the names of all addresses it may hold are kept in a private file beside the vrrp pid file, and the
-//! vrrp role gets the old ones as leftovers. Whether they are really there, and ours, is for the role to find out.
+//! A daemon that ends by kill -9 leaves its addresses and virtual services. The next one finds them by its configuration,
+//! unless that has changed; so the names of all it may hold are kept in private files, addresses beside the vrrp pid file,
+//! services beside that of the checker, and the role gets the old ones as leftovers. Whether they are really there, and
+//! ours, is for the role to find out.
 
 use crate::configuration::Model;
 use crate::role::address_key;
+use crate::role::check::left;
 use linux::SysError;
 use linux::process_files;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::io;
 use std::path::PathBuf;
 
-/// Addresses as lines `INTERFACE PREFIX`.
+/// What may be left, a line each: addresses as `INTERFACE PREFIX`, services as [`crate::role::check::left`] writes them.
 pub(crate) type Lines = BTreeSet<String>;
 
-/// The file.
+/// Bytes of a file. Lines beyond are not written, which is an error that says so: what they name stays after a kill -9.
+const LONGEST: usize = 32 * 1024 * 1024;
+
+/// A file.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     path: PathBuf,
+    makes_sense: fn(&str) -> bool,
 }
 
 impl Record {
-    /// At this path.
-    pub(crate) fn at(path: PathBuf) -> Record {
-        Record { path }
+    /// The record of addresses, at this path.
+    pub(crate) fn of_addresses(path: PathBuf) -> Record {
+        Record {
+            path,
+            makes_sense: |line| address_key(line).is_some(),
+        }
     }
 
-    /// What it says; nothing if there is no such file. Lines that name no address are left out.
+    /// The record of virtual services, at this path.
+    pub(crate) fn of_services(path: PathBuf) -> Record {
+        Record {
+            path,
+            makes_sense: |line| left::read(line).is_some(),
+        }
+    }
+
+    /// What it says; nothing if there is no such file. Lines that make no sense are left out.
     pub(crate) fn read(&self) -> Result<Lines, SysError> {
         let text = process_files::read_own(&self.path)?.unwrap_or_default();
         Ok(text
             .lines()
-            .filter(|line| address_key(line).is_some())
+            .filter(|line| (self.makes_sense)(line))
             .map(str::to_owned)
             .collect())
     }
@@ -41,6 +59,11 @@ impl Record {
     pub(crate) fn write(&self, lines: &Lines) -> Result<(), SysError> {
         let mut text = String::new();
         for line in lines {
+            if text.len() + line.len() >= LONGEST {
+                let source = io::Error::new(io::ErrorKind::FileTooLarge, "too much to record");
+                process_files::replace(&self.path, 0o600, "new", text.as_bytes())?;
+                return Err(SysError::new("write", self.path.display(), source));
+            }
             let _ = writeln!(text, "{line}");
         }
         process_files::replace(&self.path, 0o600, "new", text.as_bytes())
@@ -78,7 +101,7 @@ mod tests {
     fn what_was_written_is_read_again_and_what_is_no_address_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vrrp.addresses");
-        let record = Record::at(path.clone());
+        let record = Record::of_addresses(path.clone());
         assert_eq!(record.read().unwrap(), Lines::new());
         let said = lines(&["eth0 10.0.0.10/24", "eth1.7 2001:db8::1/64"]);
         record.write(&said).unwrap();
@@ -101,6 +124,34 @@ mod tests {
         std::fs::write(&elsewhere, "eth0 10.0.0.10/24\n").unwrap();
         let path = folder.path().join("vrrp.addresses");
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        assert!(Record::at(path).read().is_err());
+        assert!(Record::of_addresses(path).read().is_err());
+    }
+
+    #[test]
+    fn services_are_recorded_for_nobody_else_to_read_and_rubbish_is_left_out() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkers.services");
+        let record = Record::of_services(path.clone());
+        let said = lines(&["tcp 192.0.2.200 80", "fwmark 7 inet"]);
+        record.write(&said).unwrap();
+        assert_eq!(record.read().unwrap(), said);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::write(&path, "tcp 192.0.2.200 80\neth0 10.0.0.1/8\n\u{0}\ntcp 192.0.2.200 80 ..\n").unwrap();
+        assert_eq!(record.read().unwrap(), lines(&["tcp 192.0.2.200 80"]));
+        std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
+        assert!(record.read().is_err(), "what is no text says nothing");
+    }
+
+    #[test]
+    fn a_record_has_an_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkers.services");
+        let record = Record::of_services(path.clone());
+        let many: Lines = (0..LONGEST / 1000 + 10).map(|n| format!("tcp 192.0.2.1 80 {n:0>990}")).collect();
+        let error = record.write(&many).unwrap_err().to_string();
+        assert!(error.contains("too much to record"), "{error}");
+        assert!(std::fs::metadata(&path).unwrap().len() <= LONGEST as u64);
+        assert!(record.read().unwrap().len() > LONGEST / 1100);
     }
 }

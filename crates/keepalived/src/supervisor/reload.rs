@@ -89,6 +89,7 @@ impl Supervisor {
         if self.wants(Kind::Vrrp) {
             self.report(self.record.write(&self.leftovers));
         }
+        self.record_services();
         let shared = self.share();
         self.report(shared);
         self.tell_sync_direction(None);

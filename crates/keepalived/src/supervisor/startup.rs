@@ -3,6 +3,7 @@
 use super::child::{self, Child};
 use super::paths::{self, PidPaths};
 use super::record::{self, Record};
+use super::services::Services;
 use super::{Phase, Supervisor};
 use crate::cli::Options;
 use crate::configuration::{self, Bundle, Compiled, Model, Settings, Source};
@@ -185,7 +186,8 @@ pub(super) fn begin(
     let mut supervisor = Supervisor {
         signals: take_signals(&options).map_err(code(exit::FATAL))?,
         temporary: temporary(),
-        record: Record::at(paths.addresses()),
+        record: Record::of_addresses(paths.addresses()),
+        services: Services::new(Record::of_services(paths.services())),
         next_watchdog: notifier.watchdog().map(|limit| process::monotonic().after(limit / 2)),
         options,
         argv0,
@@ -228,6 +230,7 @@ pub(super) fn begin(
         .map_err(code(exit::FATAL))?;
     supervisor.scripts_follow(process::monotonic());
     supervisor.read_record();
+    supervisor.read_services();
     if let Some(launcher) = launcher {
         launcher.release(exit::OK);
     }

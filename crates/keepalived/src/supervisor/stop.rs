@@ -129,6 +129,7 @@ impl Supervisor {
         if !self.options.keep_vrrp && !self.addresses_left && self.leftovers.is_empty() {
             results.push(self.record.remove());
         }
+        self.forget_services();
         results.push(self.pid_file.remove());
         results.into_iter().for_each(|result| self.report(result));
         self.surroundings.restore(&self.reporter);

@@ -4,6 +4,8 @@
 //! table is looked at, and what others have changed about our services is put back; services of others are not touched.
 //! What the kernel refuses is logged once and tried again with every look. Without IPVS checks go on, and it is tried again.
 
+mod tidy;
+
 use super::convert;
 use super::marks::Maps;
 use super::sync::Sync;
@@ -23,6 +25,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tidy::Tidy;
 
 /// The ticket of the program that loads the module; probes have others.
 pub(super) const LOADING: u64 = 0;
@@ -47,6 +50,8 @@ pub(super) struct Kernel {
     settings: Arc<Settings>,
     /// `None`: IPVS cannot be talked to (yet).
     socket: Option<IpvsSocket>,
+    /// The kernel has no IPVS, so that there is no service.
+    absent: bool,
     /// It was not looked at since it was opened: what is there was not changed by anybody, it is found.
     fresh: bool,
     /// `lvs_flush`, not done yet.
@@ -69,6 +74,9 @@ pub(super) struct Kernel {
     /// The sync daemons.
     pub(super) sync: Sync,
     maps: Maps,
+    /// The marks that groups have may not be what the maps say.
+    marks_due: bool,
+    tidy: Tidy,
 }
 
 /// Whether the module was loaded.
@@ -88,6 +96,7 @@ impl Kernel {
             reporter,
             settings: Arc::default(),
             socket: None,
+            absent: false,
             fresh: true,
             flush: first,
             believed: Table::default(),
@@ -99,6 +108,8 @@ impl Kernel {
             missing: None,
             timeouts_before: None,
             wishes: Vec::new(),
+            marks_due: true,
+            tidy: Tidy::default(),
         }
     }
 
@@ -111,11 +122,12 @@ impl Kernel {
             self.apply_timeouts();
         }
         self.look_at = now;
+        self.marks_due = true;
     }
 
     /// What there is of these services now; nothing, if it cannot be asked.
     pub(super) fn find(&self, settings: &Settings, services: &BTreeSet<Virtual>) -> Table {
-        let found = open(settings).and_then(|mut socket| observe(&mut socket, services));
+        let found = open(settings.namespace.as_ref()).and_then(|mut socket| observe(&mut socket, services));
         found.unwrap_or_else(|error| {
             self.reporter.error(error);
             Table::default()
@@ -123,8 +135,12 @@ impl Kernel {
     }
 
     /// When [`Kernel::on_time`] has something to do.
-    pub(super) const fn deadline(&self) -> Instant {
-        self.look_at
+    pub(super) fn deadline(&self) -> Instant {
+        if self.marks_due && self.socket.is_some() {
+            Instant::ZERO
+        } else {
+            self.look_at
+        }
     }
 
     /// What the supervisor is asked for.
@@ -150,12 +166,13 @@ impl Kernel {
         let ours = scope.intersection(&self.ours).copied().collect();
         let steps = plan(&of(&self.believed), &of(&self.desired), &ours);
         self.carry_out(now, &steps);
+        self.tidy.changed();
     }
 
     /// Groups that have marks instead of their addresses.
     pub(super) fn follow_marks(&mut self, engine: &Engine) {
-        if self.socket.is_some() {
-            let place = place(&self.settings);
+        if self.socket.is_some() && std::mem::take(&mut self.marks_due) {
+            let place = place(self.settings.namespace.as_ref());
             self.maps.follow(place.as_ref(), engine.marks());
         }
     }
@@ -182,6 +199,8 @@ impl Kernel {
             return;
         }
         self.look_at = now.after(LOOK_EVERY);
+        self.tidy_elsewhere();
+        self.marks_due |= self.maps.look();
         let observed = match self.socket.as_mut().map(|socket| observe(socket, &self.ours)) {
             Some(Ok(observed)) => observed,
             Some(Err(error)) => {
@@ -195,6 +214,7 @@ impl Kernel {
         self.believed = observed;
         if std::mem::take(&mut self.fresh) {
             self.apply_timeouts();
+            self.say_leftovers(&steps);
         } else if self.refused.is_empty() {
             self.say_changed(&steps);
         }
@@ -203,6 +223,7 @@ impl Kernel {
         self.carry_out_knowing(now, &steps, &before);
         self.ours
             .retain(|service| self.desired.pools.contains_key(service) || self.believed.pools.contains_key(service));
+        self.tidy.changed();
         if let Some(socket) = &mut self.socket {
             self.sync.reconcile(socket);
         }
@@ -262,7 +283,8 @@ impl Kernel {
     }
 
     fn open(&mut self, now: Instant) {
-        match open(&self.settings) {
+        self.absent = false;
+        match open(self.settings.namespace.as_ref()) {
             Ok(mut socket) => {
                 if std::mem::take(&mut self.flush) {
                     match socket.carry_out(&[Request::Flush]) {
@@ -282,6 +304,8 @@ impl Kernel {
                 self.look_at = now.after(LOAD_LIMIT);
             }
             Err(error) => {
+                self.absent = error.errno() == Some(ENOENT);
+                self.tidy_elsewhere();
                 let text = error.to_string();
                 if self.missing.as_ref() != Some(&text) {
                     self.reporter.error(format_args!(
@@ -331,26 +355,36 @@ impl Kernel {
         }
     }
 
-    /// The end: removes what is ours, unless it is to stay.
-    pub(super) fn withdraw(&mut self, keep: bool) {
-        let Some(mut socket) = self.socket.take() else { return };
+    /// The end: removes what is ours, unless it is to stay. False if something of it may be left.
+    pub(super) fn withdraw(&mut self, keep: bool) -> bool {
+        let Some(mut socket) = self.socket.take() else {
+            return self.absent || self.ours.is_empty();
+        };
+        let mut all = true;
         if !keep {
             let requests = match self.settings.flush_on_stop {
                 FlushOnStop::Everything => vec![Request::Flush],
                 of @ (FlushOnStop::No | FlushOnStop::Services) => match observe(&mut socket, &self.ours) {
                     Ok(observed) => farewell(&observed, of),
-                    Err(error) => return self.reporter.error(error),
+                    Err(error) => {
+                        self.reporter.error(error);
+                        return false;
+                    }
                 },
             };
             match socket.carry_out(&requests) {
                 Ok(refused) => {
                     for (place, error) in refused {
+                        all = false;
                         if let Some((doing, to)) = requests.get(place).map(Request::describe) {
                             self.reporter.error(format_args!("IPVS: cannot {doing} {to}: {error}"));
                         }
                     }
                 }
-                Err(error) => self.reporter.error(error),
+                Err(error) => {
+                    all = false;
+                    self.reporter.error(error);
+                }
             }
             self.maps.remove();
         }
@@ -360,6 +394,7 @@ impl Kernel {
         {
             self.reporter.error(error);
         }
+        all
     }
 
     /// What it says of itself on request.
@@ -381,16 +416,16 @@ impl Kernel {
     }
 }
 
-/// The network namespace of the table; `None`: that of this process.
-fn place(settings: &Settings) -> Option<PathBuf> {
-    Some(match settings.namespace.as_ref()? {
+/// The file of a network namespace; `None`: that of this process.
+fn place(namespace: Option<&Namespace>) -> Option<PathBuf> {
+    Some(match namespace? {
         Namespace::Initial => PathBuf::from("/proc/1/ns/net"),
         Namespace::Named(name) => PathBuf::from("/var/run/netns").join(&**name),
     })
 }
 
-fn open(settings: &Settings) -> Result<IpvsSocket, SysError> {
-    match place(settings) {
+fn open(namespace: Option<&Namespace>) -> Result<IpvsSocket, SysError> {
+    match place(namespace) {
         None => IpvsSocket::open(),
         Some(file) => namespace::within(file, IpvsSocket::open),
     }

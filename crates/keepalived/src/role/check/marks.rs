@@ -3,7 +3,7 @@
 //! A table of ours in each family, a map for each protocol from address and port to mark, and a rule that looks it up.
 //! The table is made anew when what it should hold changes, in one transaction unless it is very large.
 
-use crate::log::Reporter;
+use crate::log::{Level, Reporter};
 use base::Family;
 use director::Marked;
 use linux::SysError;
@@ -43,6 +43,41 @@ impl Maps {
             held: BTreeMap::new(),
             refused: None,
         }
+    }
+
+    /// Whether the maps have to be made anew: somebody has removed a table of ours (a reload of the firewall does), or it could
+    /// not be made.
+    pub(super) fn look(&mut self) -> bool {
+        if self.held.is_empty() {
+            return self.refused.is_some();
+        }
+        let (Some(settings), Some(socket)) = (&self.settings, &mut self.socket) else {
+            return true;
+        };
+        let tables = match socket.tables() {
+            Ok(tables) => tables,
+            Err(error) => {
+                self.reporter.error(error);
+                self.socket = None;
+                return true;
+            }
+        };
+        let has = |family| {
+            let mut tables = tables.iter();
+            tables.any(|table| table.family == family && *table.name == *settings.table)
+        };
+        if self.held.keys().all(|(family, _)| has(*family)) {
+            return self.refused.is_some();
+        }
+        if self.refused.is_none() {
+            let text = format!(
+                "table {} of nftables was removed by somebody else - putting it back",
+                settings.table
+            );
+            self.reporter.say(Level::Warning, text);
+        }
+        self.held.clear();
+        true
     }
 
     /// Follows the marks that are given away. `place`: the network namespace, if it is another one.

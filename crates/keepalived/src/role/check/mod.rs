@@ -7,6 +7,7 @@ mod asking;
 mod convert;
 mod files;
 mod kernel;
+pub(crate) mod left;
 mod marks;
 mod news;
 mod sync;
@@ -28,6 +29,7 @@ use files::Files;
 use kernel::Kernel;
 use linux::process::{self, Pid};
 use linux::{SysError, Turn};
+use lvs::table::Services;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
@@ -36,6 +38,8 @@ use wait::Watched;
 
 /// Answers taken in one turn. More wait for the next: the table is brought up to date in between.
 const ANSWERS_PER_TURN: usize = 1_000;
+/// Services of marks in one message to the supervisor: it has room for 64 KiB, and a line has less than 300 bytes.
+const MARKS_AT_ONCE: usize = 200;
 /// The longest the loop sleeps. A report of the kernel that got lost is found after it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -49,7 +53,9 @@ pub(crate) fn run(context: Context) -> u8 {
         local.block_on(&runtime, async { Role::open(context)?.run().await })
     });
     match ended {
-        Ok(()) => exit::OK,
+        Ok(true) => exit::OK,
+        // The supervisor keeps the record of it for the next run.
+        Ok(false) => exit::INTERNAL,
         Err(error) => {
             // Never a code for which the supervisor ends the daemon: the virtual routers go on. It is started again.
             reporter.error(&error);
@@ -74,6 +80,8 @@ struct Role {
     sessions: Sessions,
     session_source: Option<Watched>,
     actions: Vec<Action>,
+    /// Services of marks, as they were told to the supervisor.
+    marked: Vec<String>,
     next_beat: Option<Instant>,
     stopping: bool,
 }
@@ -101,6 +109,7 @@ impl Role {
             sessions: Sessions::patient(),
             session_source: None,
             actions: Vec::new(),
+            marked: Vec::new(),
             next_beat: context.options.beat_every.map(|_| now),
             stopping: false,
             reporter,
@@ -108,7 +117,10 @@ impl Role {
         };
         role.adopt(&mut model);
         role.configure(now, model);
+        let left = std::mem::take(&mut role.context.services);
+        role.kernel.take_over(left);
         let generation = role.context.generation;
+        role.kernel.owe(generation);
         role.context.send(&FromRole::Ready { generation });
         Ok(role)
     }
@@ -155,6 +167,7 @@ impl Role {
             self.carry_out_with(action, Some(&old));
         }
         self.kernel.configure(now, settings);
+        self.tell_marks();
         let daemon = self.servers.settings.sync_daemon.as_ref();
         let instance = daemon.and_then(|daemon| daemon.instance.as_deref());
         let vrid = instance.and_then(|name| {
@@ -165,14 +178,37 @@ impl Role {
         self.watch_addresses(now);
     }
 
-    async fn run(mut self) -> Result<(), SysError> {
+    /// Tells which marks groups have, for the record of what may be left in the kernel.
+    fn tell_marks(&mut self) {
+        let place = self.servers.settings.namespace.as_ref();
+        let services = self.engine.marks().into_iter().flat_map(|(_, marks)| marks);
+        let services = services.flat_map(|(group, _, mark)| Services::marked(group, mark).all);
+        let lines: Vec<String> = services
+            .map(|service| left::line(&left::What::Service(service), place))
+            .collect();
+        if lines == self.marked {
+            return;
+        }
+        if lines.is_empty() {
+            let (lines, more) = (Vec::new(), false);
+            self.context.send(&FromRole::ServicesMarked { lines, more });
+        }
+        for (number, lines) in lines.chunks(MARKS_AT_ONCE).enumerate() {
+            let (lines, more) = (lines.to_vec(), number > 0);
+            self.context.send(&FromRole::ServicesMarked { lines, more });
+        }
+        self.marked = lines;
+    }
+
+    /// Runs to the end; false if something of ours may be left in the kernel.
+    async fn run(mut self) -> Result<bool, SysError> {
         loop {
             let now = process::monotonic();
             self.settle(now);
             if self.stopping {
-                self.kernel.withdraw(self.context.options.keep_services);
+                let all = self.kernel.withdraw(self.context.options.keep_services);
                 self.context.flush();
-                return Ok(());
+                return Ok(all);
             }
             let until = self.wake_at(now);
             self.wait(until.since(now)).await;
@@ -229,6 +265,9 @@ impl Role {
         if !self.stopping {
             self.kernel.on_time(now);
         }
+        if let Some(generation) = self.kernel.settled() {
+            self.context.send(&FromRole::ServicesSettled { generation });
+        }
         let wishes: Vec<FromRole> = self.kernel.wishes().chain(self.asking.wishes()).collect();
         for message in wishes {
             self.context.send(&message);
@@ -278,6 +317,7 @@ impl Role {
                 Order::Reload { generation, model } => {
                     self.reporter.info("Reloading");
                     self.configure(now, *model);
+                    self.kernel.owe(generation);
                     self.context.send(&FromRole::Reloaded { generation });
                 }
                 Order::Link { channel, .. } => self.listen_to_sessions(now, channel),
