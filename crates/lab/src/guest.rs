@@ -36,7 +36,10 @@ impl Guest {
     /// `KEEPALIVED_GUEST` is set: `make lab-guest` sets it where the kernel of the guest is to be had.
     pub fn is_possible() -> Result<bool> {
         let (code, why) = match script().args(["busybox", "true"]).output() {
-            Ok(output) => (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned()),
+            Ok(output) => (
+                output.status.code(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            ),
             Err(error) => (None, error.to_string()),
         };
         if code == Some(0) {

@@ -12,10 +12,21 @@ use std::fmt;
 
 /// Steps of the matcher for a match that starts at one byte: some ten milliseconds. What takes more does not match.
 const STEPS: u32 = 250_000;
+/// The same for a first try: some tens of microseconds.
+const FEW_STEPS: u32 = 2_000;
 /// KiB of memory for one attempt where the configuration says nothing.
 const HEAP: u32 = 4 * 1024;
 /// The most it can be given.
 const HEAP_MAX: u64 = 64 * 1024;
+
+/// How many steps an attempt may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Few, as for nearly all patterns and texts: a limit that is reached says nothing yet.
+    Little,
+    /// As many as a text is worth.
+    Full,
+}
 
 /// What an attempt found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +53,8 @@ pub struct PatternError {
 /// A compiled pattern.
 pub struct Pattern {
     code: Code,
+    /// KiB an attempt may use.
+    heap: u32,
     lookbehind: usize,
     utf: bool,
     anchored: bool,
@@ -75,11 +88,11 @@ impl Pattern {
         let heap = memory.map_or(HEAP, |bytes| {
             u32::try_from(bytes.div_ceil(1024).min(HEAP_MAX)).unwrap_or(HEAP)
         });
-        code.limit(STEPS, heap);
         // In characters, of at most 4 bytes; at least one, which "start of a line" looks at and PCRE2 does not always count.
         let characters = (code.info(PCRE2_INFO_MAXLOOKBEHIND) as usize).max(1);
         Ok(Pattern {
             code,
+            heap,
             lookbehind: characters * if utf { 4 } else { 1 },
             utf,
             anchored: found & PCRE2_ANCHORED != 0,
@@ -102,7 +115,12 @@ impl Pattern {
     }
 
     /// Looks for a match that starts at the bytes from `first` to `last` of `text`. `more`: it may go on.
-    pub fn find(&mut self, text: &[u8], first: usize, last: usize, more: bool) -> Found {
+    pub fn find(&mut self, text: &[u8], first: usize, last: usize, more: bool, effort: Effort) -> Found {
+        let steps = match effort {
+            Effort::Little => FEW_STEPS,
+            Effort::Full => STEPS,
+        };
+        self.code.limit(steps, self.heap);
         let options = if more { PCRE2_PARTIAL_HARD } else { 0 };
         match self.code.attempt(text, first, last, options) {
             Attempt::Match => Found::Match,
@@ -133,17 +151,17 @@ mod tests {
     fn a_match_starts_within_its_bounds() {
         let mut pattern = compile("b+");
         let text = b"aabba";
-        assert_eq!(pattern.find(text, 0, 4, false), Found::Match);
-        assert_eq!(pattern.find(text, 0, 1, false), Found::Nothing);
-        assert_eq!(pattern.find(text, 4, 4, false), Found::Nothing);
-        assert_eq!(pattern.find(text, 9, 9, false), Found::Nothing);
+        assert_eq!(pattern.find(text, 0, 4, false, Effort::Full), Found::Match);
+        assert_eq!(pattern.find(text, 0, 1, false, Effort::Full), Found::Nothing);
+        assert_eq!(pattern.find(text, 4, 4, false, Effort::Full), Found::Nothing);
+        assert_eq!(pattern.find(text, 9, 9, false, Effort::Full), Found::Nothing);
     }
 
     #[test]
     fn what_may_go_on_is_a_partial_match() {
         let mut pattern = compile("hello");
-        assert_eq!(pattern.find(b"say hel", 0, 6, true), Found::Partial(4));
-        assert_eq!(pattern.find(b"say hel", 0, 6, false), Found::Nothing);
+        assert_eq!(pattern.find(b"say hel", 0, 6, true, Effort::Full), Found::Partial(4));
+        assert_eq!(pattern.find(b"say hel", 0, 6, false, Effort::Full), Found::Nothing);
     }
 
     #[test]
@@ -156,7 +174,11 @@ mod tests {
     fn a_hostile_text_is_too_hard_and_not_endless() {
         let mut pattern = compile("(a+)+$");
         let text = [&[b'a'; 4000][..], b"!"].concat();
-        assert_eq!(pattern.find(&text, 0, 0, false), Found::TooHard);
+        assert_eq!(pattern.find(&text, 0, 0, false, Effort::Full), Found::TooHard);
+        // Hard at first sight only.
+        let text = [&[b'a'; 12][..], b"!"].concat();
+        assert_eq!(pattern.find(&text, 0, 0, false, Effort::Little), Found::TooHard);
+        assert_eq!(pattern.find(&text, 0, 0, false, Effort::Full), Found::Nothing);
     }
 
     #[test]
@@ -164,6 +186,6 @@ mod tests {
         let mut pattern = compile("(*UTF)\u{e4}x");
         assert!(pattern.is_utf());
         let text = b"\xff\xfe\xc3\xa4x";
-        assert_eq!(pattern.find(text, 0, text.len(), false), Found::Match);
+        assert_eq!(pattern.find(text, 0, text.len(), false, Effort::Full), Found::Match);
     }
 }

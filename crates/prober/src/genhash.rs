@@ -273,6 +273,10 @@ impl Shown {
     }
 }
 
+impl http::Patient for Shown {
+    async fn catch_up(&mut self, _: bool) {}
+}
+
 impl Search for Shown {
     fn header(&mut self, header: &[u8]) {
         if self.verbose {

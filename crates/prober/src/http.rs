@@ -12,6 +12,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
+/// A search that may have to do more than fits between the bytes of a page.
+pub(crate) trait Patient: Search {
+    /// Does it, without holding up others. `ended`: the body has.
+    async fn catch_up(&mut self, ended: bool);
+}
+
 /// How long a page may take.
 #[derive(Clone, Copy)]
 enum Clock {
@@ -54,7 +60,7 @@ pub(crate) async fn get(
     http: &Http,
     url: &Url,
     tls: Option<&TlsConnector>,
-    search: &mut dyn Search,
+    search: &mut impl Patient,
     room: &Room,
     began: Instant,
 ) -> Outcome {
@@ -138,7 +144,7 @@ impl Talk<'_> {
     async fn run(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-        search: &mut dyn Search,
+        search: &mut impl Patient,
     ) -> Result<Page, Outcome> {
         let request = http::request(self.http, self.url);
         match timeout_at(self.clock.next(), write_all(stream, &request)).await {
@@ -157,6 +163,7 @@ impl Talk<'_> {
                 Err(_) => return Err(Outcome::bad(timeout)),
             };
             timeout = self.words.read_timeout;
+            search.catch_up(false).await;
             match read {
                 Read::Bytes(Ok(Next::Read | Next::Send(_))) => {}
                 // A proper end is part of what is asked for.
@@ -165,6 +172,7 @@ impl Talk<'_> {
                 Read::Bytes(Err(failure)) => return Err(bad(failure)),
             }
         }
+        search.catch_up(true).await;
         reader.closed(search).map_err(bad)
     }
 

@@ -12,8 +12,7 @@ use check::probe::http::NoSearch;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
@@ -55,7 +54,7 @@ impl Prober {
                     if let Err(text) = &compiled {
                         troubles.push(Trouble(text.clone()));
                     }
-                    compiled.map(|pattern| Rc::new(RefCell::new(pattern)))
+                    compiled.map(|pattern| Arc::new(Mutex::new(pattern)))
                 });
             }
         }
@@ -103,12 +102,12 @@ impl Prober {
         let mut looking = match &url.regex {
             None => Looking::Nothing(NoSearch),
             Some(regex) => match self.patterns.get(regex) {
-                Some(Ok(pattern)) => Looking::For(Box::new(Window::new(Rc::clone(pattern), regex))),
+                Some(Ok(pattern)) => Looking::For(Box::new(Window::new(Arc::clone(pattern), regex))),
                 Some(Err(_)) => Looking::Ignored(!regex.no_match),
                 None => Looking::Missing,
             },
         };
-        let mut outcome = crate::http::get(http, url, self.tls.as_ref(), looking.search(), &self.room, began).await;
+        let mut outcome = crate::http::get(http, url, self.tls.as_ref(), &mut looking, &self.room, began).await;
         outcome.details.error = outcome.details.error.take().or_else(|| looking.why());
         outcome
     }

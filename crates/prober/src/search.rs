@@ -2,27 +2,33 @@
 //!
 //! A window of the body is kept: what a match may still look at. Bodies are hostile: steps, memory and time are bounded,
 //! and a search that reaches a bound has found out nothing, which fails the check whatever it wanted.
+//!
+//! What takes little is done where the bytes come, between the probes of others. What takes more is left to a thread of its
+//! own ([`Patient::catch_up`]), so that no answer holds up anybody else.
 
+use crate::http::Patient;
 use check::config::{Regex, RegexOptions};
 use check::probe::http::{NoSearch, Search};
-use linux::pattern::{Found, Pattern, PatternError};
+use linux::pattern::{Effort, Found, Pattern, PatternError};
 use linux::process::thread_time;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest part of a body that one match may need, in bytes. A partial match that is longer is given up, as in upstream,
 /// which keeps 4095.
 const WINDOW: usize = 64 << 10;
-/// Bytes at which a match may start that are tried in one call: with the bound on the steps of each, no call takes longer
-/// than some tens of milliseconds.
+/// Bytes at which a match may start that are tried in one call: with the bound on the steps of each, no call with full effort
+/// takes longer than some tens of milliseconds, and none with little effort longer than one.
 const STARTS: usize = 64;
+const FEW_STARTS: usize = 16;
+/// Time of the processor that is spent where the bytes come, on all that has come so far.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// Time of the processor that one body may take.
 const BUDGET: Duration = Duration::from_millis(200);
 
 /// A pattern that probes share.
-pub(crate) type Shared = Rc<RefCell<Pattern>>;
+pub(crate) type Shared = Arc<Mutex<Pattern>>;
 
 /// Compiles the pattern of a page.
 pub(crate) fn compile(regex: &Regex) -> Result<Pattern, PatternError> {
@@ -55,6 +61,10 @@ pub(crate) struct Window {
     again_at: u64,
     spent: Duration,
     state: State,
+    /// There is more to do than is done at once.
+    behind: bool,
+    /// It is known that the body has ended, and all of it was looked at.
+    ended: bool,
 }
 
 impl Window {
@@ -70,6 +80,8 @@ impl Window {
             again_at: 0,
             spent: Duration::ZERO,
             state: State::Looking,
+            behind: false,
+            ended: false,
         }
     }
 
@@ -87,10 +99,27 @@ impl Window {
         usize::try_from(place.saturating_sub(self.begins)).unwrap_or(usize::MAX)
     }
 
-    /// Looks as far as it can. `more`: the body goes on.
-    fn look(&mut self, more: bool) {
-        let pattern = Rc::clone(&self.pattern);
-        let mut pattern = pattern.borrow_mut();
+    /// Looks as far as it can, or with little effort as far as that goes. `more`: the body goes on.
+    fn look(&mut self, more: bool, effort: Effort) {
+        let shared = Arc::clone(&self.pattern);
+        let pattern = match effort {
+            Effort::Full => Some(shared.lock().unwrap_or_else(PoisonError::into_inner)),
+            // Somebody who takes long has it.
+            Effort::Little => shared.try_lock().ok(),
+        };
+        self.behind = true;
+        if let Some(mut pattern) = pattern {
+            self.look_for(&mut pattern, more, effort);
+        }
+        self.ended = !more && !self.behind;
+    }
+
+    fn look_for(&mut self, pattern: &mut Pattern, more: bool, effort: Effort) {
+        let starts = match effort {
+            Effort::Little => FEW_STARTS,
+            Effort::Full => STARTS,
+        };
+        self.behind = false;
         let end = match more && pattern.is_utf() {
             true => whole_characters(&self.kept),
             false => self.kept.len(),
@@ -110,10 +139,11 @@ impl Window {
             }
             // What starts at the end may still come.
             let last_here = if more { end.saturating_sub(1) } else { end };
-            let last = first.saturating_add(STARTS - 1).min(last_allowed).min(last_here);
+            let last = first.saturating_add(starts - 1).min(last_allowed).min(last_here);
             let text = self.kept.get(..end).unwrap_or_default();
-            match pattern.find(text, first, last, more) {
+            match pattern.find(text, first, last, more, effort) {
                 Found::Match => self.state = State::Found,
+                Found::TooHard if effort == Effort::Little => self.behind = true,
                 Found::TooHard => self.state = State::TooHard,
                 Found::Nothing => self.next = next_character(text, last + 1, pattern.is_utf()),
                 Found::Partial(from) if end.saturating_sub(from) >= WINDOW => self.next = end,
@@ -127,6 +157,11 @@ impl Window {
             let is_spent = |used: Duration| self.spent.saturating_add(used) > BUDGET;
             if self.state == State::Looking && is_spent(began.0.elapsed()) && is_spent(thread_time() - began.1) {
                 self.state = State::TooHard;
+            }
+            let is_long = effort == Effort::Little && began.0.elapsed() > AT_ONCE && thread_time() - began.1 > AT_ONCE;
+            self.behind |= is_long && self.state == State::Looking;
+            if self.behind {
+                break;
             }
         }
         self.spent += thread_time() - began.1;
@@ -166,14 +201,15 @@ impl Search for Window {
                 self.first_line = false;
             }
             self.kept.extend_from_slice(piece);
-            self.look(true);
+            if !self.behind {
+                self.look(true, Effort::Little);
+            }
         }
     }
 
     fn found(&mut self) -> Option<bool> {
-        if self.state == State::Looking {
-            self.again_at = 0;
-            self.look(false);
+        if self.state == State::Looking && !self.ended {
+            self.look(false, Effort::Full);
         }
         match self.state {
             State::Found => Some(true),
@@ -202,33 +238,58 @@ pub(crate) enum Looking {
     Ignored(bool),
     /// There is no pattern where there should be one.
     Missing,
+    /// The search went elsewhere, and did not come back.
+    Lost,
 }
 
 impl Looking {
-    pub(crate) fn search(&mut self) -> &mut dyn Search {
-        match self {
-            Looking::Nothing(none) => none,
-            Looking::For(window) => &mut **window,
-            Looking::Ignored(_) | Looking::Missing => self,
-        }
-    }
-
     pub(crate) fn why(&self) -> Option<String> {
         match self {
             Looking::For(window) if window.is_too_hard() => Some("the pattern takes too long on this page".to_owned()),
             Looking::Missing => Some("the prober was made for other checks".to_owned()),
+            Looking::Lost => Some("the search was given up".to_owned()),
             Looking::Nothing(_) | Looking::For(_) | Looking::Ignored(_) => None,
         }
     }
 }
 
 impl Search for Looking {
-    fn feed(&mut self, _: &[u8]) {}
+    fn feed(&mut self, body: &[u8]) {
+        match self {
+            Looking::For(window) => window.feed(body),
+            Looking::Nothing(_) | Looking::Ignored(_) | Looking::Missing | Looking::Lost => {}
+        }
+    }
 
     fn found(&mut self) -> Option<bool> {
         match self {
+            Looking::For(window) => window.found(),
+            Looking::Nothing(none) => none.found(),
             Looking::Ignored(wanted) => Some(*wanted),
-            Looking::Nothing(_) | Looking::For(_) | Looking::Missing => None,
+            Looking::Missing | Looking::Lost => None,
+        }
+    }
+}
+
+impl Patient for Looking {
+    async fn catch_up(&mut self, ended: bool) {
+        let Looking::For(window) = self else { return };
+        if ended && window.state == State::Looking && !window.behind {
+            window.look(false, Effort::Little);
+        }
+        if !window.behind || window.state != State::Looking {
+            return;
+        }
+        let Looking::For(mut window) = std::mem::replace(self, Looking::Lost) else {
+            return;
+        };
+        let elsewhere = tokio::task::spawn_blocking(move || {
+            window.look(!ended, Effort::Full);
+            window
+        });
+        // It does not come back at the end of the daemon only.
+        if let Ok(window) = elsewhere.await {
+            *self = Looking::For(window);
         }
     }
 }

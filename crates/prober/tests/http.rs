@@ -178,6 +178,44 @@ fn a_body_made_to_hurt_fails_whatever_the_pattern_wanted() {
     }
 }
 
+/// The longest that others of this thread waited, in time of the processor, until the future was done.
+async fn longest_wait<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let mut work = std::pin::pin!(work);
+    let mut longest = Duration::ZERO;
+    loop {
+        let before = linux::process::thread_time();
+        let done = tokio::select! {
+            biased;
+            done = &mut work => Some(done),
+            () = tokio::time::sleep(Duration::from_micros(100)) => None,
+        };
+        longest = longest.max(linux::process::thread_time() - before);
+        if let Some(done) = done {
+            return (done, longest);
+        }
+    }
+}
+
+#[test]
+fn a_body_made_to_hurt_holds_up_nobody_else() {
+    // Each byte is nearly too hard by itself, and there are many.
+    let body = "aaaaaaaaaaaaaaa!".repeat(4000);
+    let peer = Peer::once(move |mut stream| {
+        request(&mut stream);
+        say(&mut stream, b"HTTP/1.0 200 OK\r\n\r\n");
+        say(&mut stream, body.as_bytes());
+    });
+    let probe = check(connection(peer.address), regex("(a+)+$", false));
+    let (prober, _) = Prober::new(&check::config::ClientTls::default(), [&probe]);
+    let (outcome, longest) = block_on(longest_wait(prober.probe(&probe, 0)));
+    assert_eq!(reason(&outcome), (Answer::Bad, "Regex match failed"));
+    assert_eq!(
+        outcome.details.error.as_deref(),
+        Some("the pattern takes too long on this page")
+    );
+    assert!(longest < Duration::from_millis(20), "{longest:?}");
+}
+
 #[test]
 fn garbage_is_a_failure() {
     for garbage in [

@@ -381,7 +381,11 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         options: briefing.options,
         first: briefing.first,
         leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
-        services: briefing.services.iter().filter_map(|line| check::left::read(line)).collect(),
+        services: briefing
+            .services
+            .iter()
+            .filter_map(|line| check::left::read(line))
+            .collect(),
         outbox,
         reporter,
         signals,

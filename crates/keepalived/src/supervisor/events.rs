@@ -147,6 +147,14 @@ impl Supervisor {
             FromRole::Beat | FromRole::Finished => None,
             FromRole::Ready { generation } | FromRole::Reloaded { generation } => Some(generation),
         };
+        self.is_alive(kind, now, generation);
+        if generation.is_some() {
+            self.settle();
+        }
+    }
+
+    /// The loop of a role turns, with this configuration if it has said one.
+    fn is_alive(&mut self, kind: Kind, now: Instant, generation: Option<u64>) {
         if let Some(running) = self
             .children
             .iter_mut()
@@ -155,9 +163,6 @@ impl Supervisor {
         {
             running.alive = now;
             running.generation = generation.or(running.generation);
-        }
-        if generation.is_some() {
-            self.settle();
         }
     }
 

@@ -137,7 +137,11 @@ mod tests {
         record.write(&said).unwrap();
         assert_eq!(record.read().unwrap(), said);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::write(&path, "tcp 192.0.2.200 80\neth0 10.0.0.1/8\n\u{0}\ntcp 192.0.2.200 80 ..\n").unwrap();
+        std::fs::write(
+            &path,
+            "tcp 192.0.2.200 80\neth0 10.0.0.1/8\n\u{0}\ntcp 192.0.2.200 80 ..\n",
+        )
+        .unwrap();
         assert_eq!(record.read().unwrap(), lines(&["tcp 192.0.2.200 80"]));
         std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
         assert!(record.read().is_err(), "what is no text says nothing");
@@ -148,7 +152,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkers.services");
         let record = Record::of_services(path.clone());
-        let many: Lines = (0..LONGEST / 1000 + 10).map(|n| format!("tcp 192.0.2.1 80 {n:0>990}")).collect();
+        let many: Lines = (0..LONGEST / 1000 + 10)
+            .map(|n| format!("tcp 192.0.2.1 80 {n:0>990}"))
+            .collect();
         let error = record.write(&many).unwrap_err().to_string();
         assert!(error.contains("too much to record"), "{error}");
         assert!(std::fs::metadata(&path).unwrap().len() <= LONGEST as u64);

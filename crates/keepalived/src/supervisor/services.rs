@@ -70,7 +70,8 @@ impl Services {
         if !more {
             self.leftovers.append(&mut self.marked);
         }
-        self.marked.extend(lines.into_iter().filter(|line| left::read(line).is_some()));
+        self.marked
+            .extend(lines.into_iter().filter(|line| left::read(line).is_some()));
         self.write()
     }
 
@@ -238,7 +239,9 @@ mod tests {
         // Somebody else may have services of these addresses.
         assert_eq!(place.says(), ["nftables keepalived_ipvs -"]);
         services.give(vec!["fwmark 1000 inet".to_owned()], false).unwrap();
-        services.give(vec!["fwmark 1001 inet".to_owned(), "rubbish".to_owned()], true).unwrap();
+        services
+            .give(vec!["fwmark 1001 inet".to_owned(), "rubbish".to_owned()], true)
+            .unwrap();
         services.settled().unwrap();
         assert_eq!(
             place.says(),

@@ -224,10 +224,7 @@ pub(super) fn begin(
         buffer: vec![0; MAX_MESSAGE],
     };
     supervisor.prepare_process();
-    supervisor
-        .pid_file
-        .write(&format!("{}\n", process::Pid::own()))
-        .map_err(code(exit::FATAL))?;
+    supervisor.write_pid_file().map_err(code(exit::FATAL))?;
     supervisor.scripts_follow(process::monotonic());
     supervisor.read_record();
     supervisor.read_services();
@@ -394,6 +391,10 @@ fn take_signals(options: &Options) -> Result<Signals, SysError> {
 }
 
 impl Supervisor {
+    fn write_pid_file(&mut self) -> Result<(), SysError> {
+        self.pid_file.write(&format!("{}\n", process::Pid::own()))
+    }
+
     /// What the process itself needs; the daemon can run without any of it.
     fn prepare_process(&mut self) {
         self.report(process::become_subreaper());

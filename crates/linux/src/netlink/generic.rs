@@ -77,6 +77,14 @@ impl GenericSocket {
         Ok(this)
     }
 
+    /// Makes room for answers of at least so many bytes.
+    ///
+    /// # Errors
+    /// The kernel's reason.
+    pub fn reserve(&self, bytes: u32) -> Result<(), SysError> {
+        self.socket.reserve(bytes)
+    }
+
     /// Carries out requests in their order, many in one system call. The refusals, each with the place of its request.
     ///
     /// # Errors

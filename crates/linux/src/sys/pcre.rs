@@ -22,6 +22,10 @@ pub(crate) struct Code {
     data: NonNull<pcre::pcre2_match_data_8>,
 }
 
+// SAFETY: the three objects belong to this value alone, and PCRE2 ties none of them to a thread: it may be used by one after
+// the other. Every use that writes to one of them borrows the value mutably.
+unsafe impl Send for Code {}
+
 impl Code {
     /// Compiles a pattern. Error: the number of PCRE2, and the byte of the pattern.
     pub(crate) fn compile(pattern: &[u8], options: u32) -> Result<Code, (i32, usize)> {

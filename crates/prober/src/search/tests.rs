@@ -16,10 +16,13 @@ fn regex(pattern: &str, options: RegexOptions) -> Regex {
 
 /// Looks for a pattern in a body that comes in pieces of this size.
 fn search(regex: &Regex, body: &[u8], size: usize) -> Option<bool> {
-    let pattern = Rc::new(RefCell::new(compile(regex).unwrap()));
+    let pattern = Arc::new(Mutex::new(compile(regex).unwrap()));
     let mut window = Window::new(pattern, regex);
     for piece in body.chunks(size) {
         window.feed(piece);
+        if window.behind {
+            window.look(true, Effort::Full);
+        }
         assert!(window.kept.len() <= 3 * WINDOW, "{}", window.kept.len());
     }
     window.found()

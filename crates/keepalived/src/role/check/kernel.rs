@@ -12,6 +12,7 @@ use super::sync::Sync;
 use crate::ipc::{FromRole, Outcome, Script};
 use crate::log::{Level, Reporter};
 use base::Instant;
+use conf::model::ReceiveBuffer;
 use director::Engine;
 use linux::SysError;
 use linux::ipvs::{IpvsSocket, Request, Timeouts};
@@ -48,6 +49,8 @@ const ESRCH: i32 = 3;
 pub(super) struct Kernel {
     reporter: Reporter,
     settings: Arc<Settings>,
+    /// `lvs_netlink_cmd_rcv_bufs`.
+    buffer: Option<ReceiveBuffer>,
     /// `None`: IPVS cannot be talked to (yet).
     socket: Option<IpvsSocket>,
     /// The kernel has no IPVS, so that there is no service.
@@ -95,6 +98,7 @@ impl Kernel {
             maps: Maps::new(reporter.clone()),
             reporter,
             settings: Arc::default(),
+            buffer: None,
             socket: None,
             absent: false,
             fresh: true,
@@ -114,10 +118,12 @@ impl Kernel {
     }
 
     /// Follows the settings of a configuration.
-    pub(super) fn configure(&mut self, now: Instant, settings: Arc<Settings>) {
+    pub(super) fn configure(&mut self, now: Instant, settings: Arc<Settings>, buffer: Option<ReceiveBuffer>) {
         let timeouts = settings.timeouts != self.settings.timeouts;
         self.flush &= settings.flush;
         self.settings = settings;
+        self.buffer = buffer;
+        self.size_buffer();
         if timeouts {
             self.apply_timeouts();
         }
@@ -296,6 +302,7 @@ impl Kernel {
                     self.reporter.info("IPVS is there now: setting up the virtual services");
                 }
                 self.socket = Some(socket);
+                self.size_buffer();
                 self.fresh = true;
             }
             Err(error) if error.errno() == Some(ENOENT) && self.loading == Loading::NotYet => {
@@ -324,6 +331,14 @@ impl Kernel {
         self.look_at = now;
         if *outcome != Outcome::Exited(0) {
             self.reporter.say(Level::Warning, "Unable to load module ip_vs");
+        }
+    }
+
+    fn size_buffer(&self) {
+        if let (Some(socket), Some(buffer)) = (&self.socket, self.buffer)
+            && let Err(error) = socket.reserve(buffer.bytes)
+        {
+            self.reporter.error(error);
         }
     }
 

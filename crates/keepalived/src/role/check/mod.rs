@@ -38,6 +38,8 @@ use wait::Watched;
 
 /// Answers taken in one turn. More wait for the next: the table is brought up to date in between.
 const ANSWERS_PER_TURN: usize = 1_000;
+/// Threads that look for patterns in pages which are made to be hard. More of such pages wait.
+const SEARCHERS: usize = 2;
 /// Services of marks in one message to the supervisor: it has room for 64 KiB, and a line has less than 300 bytes.
 const MARKS_AT_ONCE: usize = 200;
 /// The longest the loop sleeps. A report of the kernel that got lost is found after it.
@@ -46,7 +48,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// Runs until the supervisor says stop; gives the exit code.
 pub(crate) fn run(context: Context) -> u8 {
     let reporter = context.reporter();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(SEARCHERS)
+        .build();
     let runtime = runtime.map_err(|error| SysError::new("start", "the loop of checks", error));
     let ended = runtime.and_then(|runtime| {
         let local = tokio::task::LocalSet::new();
@@ -166,7 +171,8 @@ impl Role {
         for action in actions {
             self.carry_out_with(action, Some(&old));
         }
-        self.kernel.configure(now, settings);
+        self.kernel
+            .configure(now, settings, self.servers.netlink_command_buffer);
         self.tell_marks();
         let daemon = self.servers.settings.sync_daemon.as_ref();
         let instance = daemon.and_then(|daemon| daemon.instance.as_deref());

@@ -53,6 +53,11 @@ impl Role {
                 Err(error) => return self.reporter.error(error),
             }
         }
+        if let (Some(addresses), Some(buffer)) = (&self.addresses, self.servers.netlink_monitor_buffer)
+            && let Err(error) = addresses.mirror.reserve(buffer.bytes)
+        {
+            self.reporter.error(error);
+        }
         self.tell_addresses(now);
     }
 

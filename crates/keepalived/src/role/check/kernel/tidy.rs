@@ -60,7 +60,11 @@ impl Kernel {
     /// An earlier run, or role, may have left these. To be called when the settings are known.
     pub(in super::super) fn take_over(&mut self, left: Vec<Left>) {
         let own = named(self.settings.namespace.as_ref());
-        let table = self.settings.nftables.as_ref().map(|nftables| Arc::clone(&nftables.table));
+        let table = self
+            .settings
+            .nftables
+            .as_ref()
+            .map(|nftables| Arc::clone(&nftables.table));
         for Left { what, place } in left {
             let place = named(place.as_ref());
             match what {
@@ -99,7 +103,10 @@ impl Kernel {
 
     /// Says how many of these steps take out what an earlier run left.
     pub(super) fn say_leftovers(&self, steps: &[Step]) {
-        let count = steps.iter().filter(|step| matches!(step, Step::RemoveService(_))).count();
+        let count = steps
+            .iter()
+            .filter(|step| matches!(step, Step::RemoveService(_)))
+            .count();
         if count > 0 {
             let text = format!("Removing {count} virtual services that an earlier run left");
             self.reporter.info(text);
@@ -144,7 +151,9 @@ fn remove_services(at: Option<&Namespace>, services: &BTreeSet<Virtual>) -> Resu
     unless_absent(open(at).and_then(|mut socket| {
         let observed = observe(&mut socket, services)?;
         let keys = observed.pools.keys();
-        let requests: Vec<Request> = keys.map(|service| Request::RemoveService(super::convert::id(*service))).collect();
+        let requests: Vec<Request> = keys
+            .map(|service| Request::RemoveService(super::convert::id(*service)))
+            .collect();
         let refused = socket.carry_out(&requests)?;
         match refused.into_iter().next() {
             None => Ok(()),
