@@ -10,19 +10,8 @@ say() {
 }
 
 # A director: number, priority, state.
-director() {
-    name="director$1"
-    ip netns add "$name"
-    for port in "eth0 front 192.0.2" "eth1 back 10.0.0"; do
-        set -- "$1" "$2" "$3" $port
-        ip link add "$5-$1" type veth peer name "$4" netns "$name"
-        ip link set "$5-$1" master "$5" up
-        ip netns exec "$name" ip addr add "$6.$(($1 + 1))/24" dev "$4"
-        ip netns exec "$name" ip link set "$4" up
-    done
-    ip netns exec "$name" ip link set lo up
-    ip netns exec "$name" sysctl -qw net.ipv4.ip_forward=1
-    cat >"/run/$name.conf" <<C
+start_director() {
+    director "$1" <<C
 vrrp_instance web {
     state $3
     interface eth0
@@ -45,8 +34,6 @@ virtual_server 192.0.2.200 80 {
     $(real "10.0.0.13 80")
 }
 C
-    ip netns exec "$name" $daemon -n -l -G -D -f "/run/$name.conf" -p "/run/$name.pid" -r "/run/$name-vrrp.pid" \
-        -c "/run/$name-check.pid" >"/run/$name.log" 2>&1 &
 }
 
 town() {
@@ -91,8 +78,8 @@ give_up() {
 }
 
 town
-director 1 150 MASTER
-director 2 100 BACKUP
+start_director 1 150 MASTER
+start_director 2 100 BACKUP
 ask &
 asking=$!
 within 30 only 1 "rs1 rs2 rs3 " || give_up "three servers answer"

@@ -50,6 +50,49 @@ repair() {
     ipvsadm -C
 }
 
+# A number below the argument. The sequence is that of the seed.
+chance() {
+    seed=$(((seed * 1103515245 + 12345) % 2147483648))
+    echo $((seed / 65536 % $1))
+}
+
+# One edit of our services, as somebody's hand would do it.
+edit() {
+    rs=10.0.0.1$(($(chance 3) + 1)):80
+    case $(chance 9) in
+        0) ipvsadm -D -t 192.0.2.200:80 ;;
+        1) ipvsadm -d -t 192.0.2.200:80 -r $rs ;;
+        2) ipvsadm -e -t 192.0.2.200:80 -r $rs -m -w $(chance 100) ;;
+        3) ipvsadm -e -t 192.0.2.200:80 -r $rs -g -w 5 ;;
+        4) ipvsadm -a -t 192.0.2.200:80 -r 10.0.0.$(($(chance 100) + 100)):80 -m ;;
+        5) ipvsadm -E -t 192.0.2.200:80 -s sh -p $(($(chance 500) + 1)) ;;
+        6) ipvsadm -A -t 192.0.2.200:80 -s rr ;;
+        7) ipvsadm -a -t 192.0.2.200:80 -r $rs -i -w 1 ;;
+        8) ipvsadm -E -t 192.0.2.200:80 -s lc -b sh-port ;;
+    esac 2>/dev/null
+}
+
+# Edits by hand, of all sorts and many at a time: five seconds later our services are right, and those of others as they were.
+storm() {
+    seed=${SEED:-$(date +%s)}
+    echo "# SEED=$seed"
+    start_pool
+    within 10 weight 10.0.0.13:80 5 || fail "the servers are at work"
+    right=$(table)
+    ipvsadm -A -t 192.0.2.99:99 -s lc
+    for round in 1 2 3 4 5 6 7 8; do
+        ipvsadm -a -t 192.0.2.99:99 -r 10.9.9.$round:99 -m -w 9
+        theirs=$(table | grep 192.0.2.99:99)
+        for _ in $(seq $(($(chance 6) + 1))); do
+            edit
+        done
+        within 5 good "$(printf '%s\n%s' "$right" "$theirs" | sort)" || fail "put right within five seconds (round $round, SEED=$seed)"
+    done
+    stop
+    [ "$(table)" = "$theirs" ] || fail "the stranger stays at the end"
+    ipvsadm -C
+}
+
 # Kills everything of the daemon at once, so that nothing can withdraw.
 kill_all() {
     kill -STOP $pid
@@ -372,7 +415,7 @@ C
 }
 
 world
-for scenario in ${*:-repair leftovers death told regrouped one_mark synced follows settings elsewhere programs}; do
+for scenario in ${*:-repair storm leftovers death told regrouped one_mark synced follows settings elsewhere programs}; do
     echo "# $scenario"
     $scenario
 done

@@ -40,6 +40,24 @@ attach() {
     ip netns exec "$1" ip link set eth0 up
 }
 
+# A director of its own, in a namespace with a port on both segments: number. Its configuration is on standard input.
+director() {
+    name="director$1"
+    cat >"/run/$name.conf"
+    ip netns add "$name"
+    for port in "eth0 front 192.0.2" "eth1 back 10.0.0"; do
+        set -- "$1" $port
+        ip link add "$3-$1" type veth peer name "$2" netns "$name"
+        ip link set "$3-$1" master "$3" up
+        ip netns exec "$name" ip addr add "$4.$(($1 + 1))/24" dev "$2"
+        ip netns exec "$name" ip link set "$2" up
+    done
+    ip netns exec "$name" ip link set lo up
+    ip netns exec "$name" sysctl -qw net.ipv4.ip_forward=1
+    ip netns exec "$name" $daemon -n -l -G -D -f "/run/$name.conf" -p "/run/$name.pid" -r "/run/$name-vrrp.pid" \
+        -c "/run/$name-check.pid" >"/run/$name.log" 2>&1 &
+}
+
 bridge() {
     ip link add "$1" type bridge
     sysctl -qw "net.ipv6.conf.$1.accept_dad=0"
@@ -66,6 +84,8 @@ world() {
     ip addr add 192.0.2.200/32 dev front
     ip -6 addr add fd00:2::200/128 dev front nodad
     ip addr add 10.0.0.200/32 dev back
+    # Deprecated: it is not the source of checks.
+    ip -6 addr add fd00:1::200/128 dev back nodad preferred_lft 0
     for n in 1 2 3; do
         attach "rs$n" back "10.0.0.1$n/24" "fd00:1::1$n/64"
         ip netns exec "rs$n" ip route add default via 10.0.0.1
@@ -73,6 +93,7 @@ world() {
         # The address of direct routing, which it must not claim on the segment.
         ip netns exec "rs$n" sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
         ip netns exec "rs$n" ip addr add 10.0.0.200/32 dev lo
+        ip netns exec "rs$n" ip -6 addr add fd00:1::200/128 dev lo nodad
         serve "rs$n"
     done
     attach near back 10.0.0.100/24 fd00:1::100/64
@@ -113,6 +134,35 @@ answers() {
     for _ in $(seq "$3"); do
         get "$1" "$2" || echo nobody
     done | sort -u | tr '\n' ' '
+}
+
+# A server that says its name, then all it is told: namespace, port.
+echo_server() {
+    ip netns exec "$1" busybox nc -ll -p "$2" -e dash -c "echo $1; exec cat" &
+    echo $! >"/run/$1-echo.pid"
+}
+
+# A connection that stays, of the client to an address and port: who answered is in /run/held; a file /run/ask makes it ask
+# once more, and what comes back is in /run/answer.
+hold() {
+    rm -f /run/held /run/ask /run/answer
+    ip netns exec client bash -c '
+        exec 3<>"/dev/tcp/$0/$1" && read -r -t 5 who <&3 || exit 1
+        # A few packets more, so that other directors are told of it.
+        for word in one two three; do
+            echo $word >&3
+            read -r -t 5 back <&3
+        done
+        echo "$who" >/run/held
+        while [ ! -e /run/ask ]; do sleep 0.1; done
+        echo still >&3
+        read -r -t 20 back <&3 && echo "$back" >/run/answer' "$1" "$2" &
+    holding=$!
+}
+
+still_held() {
+    touch /run/ask
+    within 25 test -s /run/answer && [ "$(cat /run/answer)" = still ]
 }
 
 table() {
