@@ -192,7 +192,7 @@ told() {
         s/lb_kind NAT/&\n omega\n quorum_down "\/bin\/touch \/run\/down"/'
     within 5 test -p /run/lvs.fifo || fail "the FIFO is made"
     tr -d '\0' </run/lvs.fifo >/run/lines &
-    within 10 grep -q "^VS .192.0.2.200.:tcp:80 UP$" /run/lines || fail "the quorum is a line"
+    within 10 grep -qs "^VS .192.0.2.200.:tcp:80 UP$" /run/lines || fail "the quorum is a line"
     kill_server rs1
     within 10 grep -q "^RS .10.0.0.11.:tcp:80 .192.0.2.200.:tcp:80 DOWN$" /run/lines || fail "a server that dies is a line"
     stop
