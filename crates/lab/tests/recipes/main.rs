@@ -5,5 +5,7 @@
 
 mod haproxy;
 mod lvs;
+mod mariadb;
+mod mysql;
 mod nginx;
 mod support;

@@ -328,6 +328,11 @@ impl Program {
         }
     }
 
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// After its end, which it waits for.
     pub(crate) fn start_again(&mut self) {
         self.child.wait().unwrap();
