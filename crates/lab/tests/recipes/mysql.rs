@@ -170,11 +170,11 @@ fn fit(pair: &mut Pair<Node>, name: &str) {
 
 fn in_backup_state(network: &Network, name: &str) -> bool {
     let entries = network.journal.entries();
-    let state = entries.iter().rev().find_map(|entry| match &entry.what {
-        Seen::Log(line) if *entry.host == *name && line.contains(") Entering ") => Some(line.contains("BACKUP STATE")),
-        _ => None,
-    });
-    state == Some(true)
+    let entered = entries
+        .iter()
+        .rev()
+        .find(|entry| *entry.host == *name && matches!(&entry.what, Seen::Log(line) if line.contains(") Entering ")));
+    entered.is_some_and(|entry| matches!(&entry.what, Seen::Log(line) if line.contains("BACKUP STATE")))
 }
 
 /// Looks at both nodes again and again: how often, and how often both were writable at the same time.
@@ -222,7 +222,11 @@ fn nothing_is_lost(pair: &Pair<Node>) {
     let by_time = "SELECT server FROM lab.rows_written ORDER BY written_at, id";
     let order = pair.a.service.server.sql(by_time).unwrap();
     let writers: Vec<&str> = order.lines().collect();
-    let changes = writers.windows(2).filter(|two| two[0] != two[1]).count();
+    let changes = writers
+        .iter()
+        .zip(writers.iter().skip(1))
+        .filter(|(one, next)| one != next)
+        .count();
     assert_eq!(changes, MOVES, "the nodes have written by turns");
 }
 
