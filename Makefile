@@ -96,6 +96,10 @@ test-packages: ## install the packages, the static binary and the source into ro
 test-systemd: ## the life of the service under a real systemd, in the guest (as root; some minutes)
 	scripts/test-systemd
 
+.PHONY: test-docs
+test-docs: ## the commands of the guide and the recipes as they are written, in a booted Debian (as root; some minutes)
+	scripts/test-docs
+
 # How often what a soak repeats is repeated.
 SOAK ?= 1000
 
