@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What a fenced block of a page may call itself (scripts/test-docs).
-const KINDS: [&str; 5] = ["sh", "sh watch", "sh elsewhere", "conf", "text"];
+const KINDS: [&str; 6] = ["sh", "sh watch", "sh elsewhere", "sh pair", "conf", "text"];
 
 /// Where an operator's own notebook may be: beside this tree, or where `NOTEBOOK` says.
 const NOTEBOOK: &str = "../shared/notebook.md";
@@ -51,7 +51,14 @@ fn a_page_in_another_language_has_the_same_commands_and_the_same_files() {
             continue;
         };
         let read = |path: &str| fs::read_to_string(path).unwrap();
-        let commands = |text: &str| -> Vec<String> { blocks(text).into_iter().map(|block| block.text).collect() };
+        // Without what is said of them.
+        let command = |line: &str| line.split(" # ").next().unwrap_or_default().trim_end().to_owned();
+        let commands = |text: &str| -> Vec<String> {
+            let blocks = blocks(text).into_iter();
+            blocks
+                .flat_map(|block| block.text.lines().map(command).collect::<Vec<_>>())
+                .collect()
+        };
         assert_eq!(commands(&read(path)), commands(&read(&original)), "{path}");
         let files = |text: &str| -> Vec<String> {
             let mut files: Vec<String> = links(text)
