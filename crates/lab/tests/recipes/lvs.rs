@@ -61,9 +61,10 @@ fn with_direct_routing_it_is_the_same_and_only_the_director_answers_for_the_addr
         host("web2", "10.0.0.12/24"),
     ])
     .unwrap();
+    let script = DIRECT.path("lvs-real");
+    let script = script.to_str().unwrap();
     let mut web = ["web1", "web2"].map(|name| {
-        let script = DIRECT.path("lvs-real");
-        let start = || run(script.to_str().unwrap(), &["start"], "");
+        let start = || run(script, &["start"], "");
         network.host(name).unwrap().inside(start).unwrap().unwrap();
         WebServer::start(name, &network)
     });
@@ -71,6 +72,10 @@ fn with_direct_routing_it_is_the_same_and_only_the_director_answers_for_the_addr
     assert_eq!(answers_for(&pair, "10.0.0.200"), hardware(&pair.a.namespace));
     servers_die(&mut pair, &mut web, "10.0.0.200:80");
     director_dies(&mut pair, "10.0.0.200:80");
+    let web1 = pair.network.host("web1").unwrap();
+    web1.inside(|| run(script, &["stop"], "")).unwrap().unwrap();
+    let left = run("ip", &["-n", web1.name(), "-o", "address"], "").unwrap();
+    assert!(!left.contains("10.0.0.200"), "{left}");
 }
 
 #[test]
@@ -363,9 +368,12 @@ fn inside(test: &str) -> bool {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{errors}");
-    let words = |line: &&str| line.starts_with("lvs") || line.contains("requests failed");
-    for line in said.lines().filter(words) {
-        eprintln!("{line}");
+    for line in said.lines() {
+        // The first line of the table stands behind the name of the test.
+        let (_, line) = line.split_at(line.find("recipe  ").unwrap_or_default());
+        if line.starts_with("lvs") || line.starts_with("recipe  ") {
+            eprintln!("{line}");
+        }
     }
     false
 }
