@@ -20,11 +20,18 @@ pub(crate) enum ToRole {
     /// The first message. With it: a [`Briefing`] in sealed memory, then the lock of the role's pid file, which the
     /// role holds as long as it lives.
     Start,
-    /// A new configuration. With it: a [`Bundle`] in sealed memory.
+    /// A configuration that is being checked: it may be ordered soon. With it: a [`Bundle`] in sealed memory.
+    Prepare {
+        /// The number it will have then.
+        generation: u64,
+    },
+    /// A new configuration. With it: a [`Bundle`] in sealed memory, which may have been prepared.
     Reload {
         /// To be named in the acknowledgement.
         generation: u64,
     },
+    /// What was prepared is not ordered.
+    Forget,
     /// Withdraw and end.
     Stop,
     /// Describe yourself; answered by [`FromRole::DumpText`].
@@ -214,6 +221,11 @@ pub(crate) enum FromRole {
         /// The number in [`ToRole::Reload`].
         generation: u64,
     },
+    /// This configuration cannot be run, for a reason that was logged; the role goes on with the one it has.
+    Refused {
+        /// The number in [`ToRole::Reload`].
+        generation: u64,
+    },
     /// Lines for the log.
     Log {
         /// In order.
@@ -322,7 +334,9 @@ mod tests {
     fn to_role() -> Vec<ToRole> {
         vec![
             ToRole::Start,
+            ToRole::Prepare { generation: 2 },
             ToRole::Reload { generation: u64::MAX },
+            ToRole::Forget,
             ToRole::Stop,
             ToRole::Dump(DumpKind::Data),
             ToRole::Dump(DumpKind::Stats),
@@ -350,6 +364,7 @@ mod tests {
         vec![
             FromRole::Ready { generation: 1 },
             FromRole::Reloaded { generation: 2 },
+            FromRole::Refused { generation: 2 },
             FromRole::Log {
                 lines: vec![Line::new(Level::Warning, "one"), Line::new(Level::Debug, "")],
                 dropped: 3,

@@ -3,6 +3,7 @@
 //! The same executable is the supervisor and, started again by it, each of its roles.
 #![forbid(unsafe_code)]
 
+mod bug;
 mod cli;
 mod configuration;
 mod exit;
@@ -21,6 +22,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let usual = std::panic::take_hook();
+    bug::end_with(usual);
     let words: Vec<OsString> = std::env::args_os().collect();
     let argv0 = words.first().cloned().unwrap_or_else(|| OsString::from("keepalived"));
     let hashing = words.clone();

@@ -4,6 +4,7 @@
 //! nothing of VRRP or of configuration files; the daemon's roles translate.
 #![deny(unsafe_code)]
 
+pub mod bell;
 pub mod census;
 pub mod error;
 pub mod fifo;

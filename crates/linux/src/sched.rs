@@ -73,8 +73,8 @@ pub fn change(before: &Scheduling, wanted: &Scheduling) -> Vec<SysError> {
     errors
 }
 
-/// Leaves the real-time class for work that takes long and is not urgent; [`resume`] goes back.
-pub fn relax(wanted: &Scheduling) -> Option<SysError> {
+/// Leaves the real-time class; [`resume`] goes back.
+fn relax(wanted: &Scheduling) -> Option<SysError> {
     wanted.realtime?;
     failed("leave the real-time class", "", sys_process::set_normal())
 }
@@ -87,6 +87,21 @@ pub fn resume(wanted: &Scheduling) -> Option<SysError> {
         priority,
         sys_process::set_realtime(i32::from(priority)),
     )
+}
+
+/// Makes the calling thread an ordinary one, whatever the process was asked to be: a thread that works beside one that
+/// must be on time gives way to it.
+pub fn become_ordinary(process: &Scheduling) -> Vec<SysError> {
+    let urgent = process.nice.is_some_and(|nice| nice < 0);
+    [
+        relax(process),
+        urgent
+            .then(|| failed("set the nice value", 0, sys_process::set_nice(0)))
+            .flatten(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Processors of this machine that are switched on: the number of the last one, plus one.

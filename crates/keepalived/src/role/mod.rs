@@ -6,10 +6,12 @@
 
 mod bfd;
 pub(crate) mod check;
+mod compiler;
 mod sessions;
 pub(crate) mod setup;
 mod vrrp;
 
+use crate::bug;
 use crate::configuration::{Compiled, Model, compile};
 use crate::exit;
 use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, Outcome, ToRole};
@@ -17,6 +19,7 @@ use crate::log::outbox::Outbox;
 use crate::log::{Level, Line, Reporter};
 use ::vrrp::config::AddressKey;
 use base::Prefix;
+use compiler::Compiler;
 use linux::SysError;
 use linux::ipc::{Channel, MAX_MESSAGE, Received};
 use linux::memfd::Sealed;
@@ -28,7 +31,7 @@ use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
-use std::{fmt, io, panic};
+use std::{fmt, io};
 
 /// How long a role waits for its first message.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
@@ -149,7 +152,8 @@ pub(crate) struct Context {
     outbox: Rc<RefCell<Outbox>>,
     reporter: Reporter,
     signals: Signals,
-    /// Becomes readable when the channel or a signal does.
+    compiler: Compiler,
+    /// Becomes readable when the channel, a signal or the compiler does.
     gathered: linux::ipc::Gathered,
     buffer: Vec<u8>,
     kind: Kind,
@@ -247,6 +251,9 @@ impl Context {
                 | Signal::RtMax => Next::Ignored,
             });
         }
+        if let Some((generation, product)) = self.compiler.finished()? {
+            return Ok(self.change_over(generation, product));
+        }
         let received = self.outbox.borrow().channel().receive(&mut self.buffer)?;
         let (length, descriptors) = match received {
             Received::Message { length, descriptors } => (length, descriptors),
@@ -256,15 +263,19 @@ impl Context {
         };
         let message: ToRole = ipc::decode(self.buffer.get(..length).unwrap_or_default())?;
         Ok(match message {
+            ToRole::Prepare { generation } => {
+                let sealed = first_sealed(descriptors)?;
+                self.compiler.prepare(generation, sealed, &self.scheduling);
+                Next::Ignored
+            }
             ToRole::Reload { generation } => {
                 let sealed = first_sealed(descriptors)?;
-                let Compiled { model, .. } = self.at_leisure(|| Ok(compile(&ipc::unseal(&sealed)?)))?;
-                self.scheduling = setup::change(self.kind, &model, &self.scheduling, &self.reporter);
-                self.haste = setup::Haste::new(&model);
-                Next::Order(Order::Reload {
-                    generation,
-                    model: Box::new(model),
-                })
+                self.compiler.order(generation, sealed, &self.scheduling);
+                Next::Ignored
+            }
+            ToRole::Forget => {
+                self.compiler.forget();
+                Next::Ignored
             }
             ToRole::Stop => self.stop(),
             ToRole::Dump(kind) => Next::Order(Order::Dump(kind)),
@@ -282,13 +293,21 @@ impl Context {
         })
     }
 
-    /// Does something long without the privileges of a real-time process, which would be killed for it.
-    fn at_leisure<T>(&self, work: impl FnOnce() -> T) -> T {
-        let report = |error| self.reporter.error(error);
-        sched::relax(&self.scheduling).into_iter().for_each(report);
-        let result = work();
-        sched::resume(&self.scheduling).into_iter().for_each(report);
-        result
+    /// A configuration the supervisor has ordered is ready, or cannot be had.
+    fn change_over(&mut self, generation: u64, product: Result<Box<Model>, SysError>) -> Next {
+        match product {
+            Ok(model) => {
+                self.scheduling = setup::change(self.kind, &model, &self.scheduling, &self.reporter);
+                self.haste = setup::Haste::new(&model);
+                Next::Order(Order::Reload { generation, model })
+            }
+            Err(error) => {
+                let text = format!("{error}; keeping the running configuration");
+                self.reporter.say(Level::Alert, text);
+                self.send(&FromRole::Refused { generation });
+                Next::Ignored
+            }
+        }
     }
 
     fn stop(&mut self) -> Next {
@@ -367,12 +386,14 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
     let (briefing, lock) = first_message(&channel, &mut buffer)?;
     process::end_with_parent(Pid(briefing.supervisor))?;
     let last_words = channel.try_clone()?;
-    panic::set_hook(Box::new(move |panic| say_bug(&last_words, panic)));
-    let gathered = linux::ipc::Gathered::new(&[channel.as_fd(), signals.as_fd()])?;
+    bug::end_with(move |panic| say_bug(&last_words, panic));
+    let compiler = Compiler::new(kind)?;
+    let gathered = linux::ipc::Gathered::new(&[channel.as_fd(), signals.as_fd(), compiler.as_fd()])?;
     let outbox = Rc::new(RefCell::new(Outbox::new(channel)));
     let reporter = Reporter::remote(&outbox, briefing.options.detail);
     // The supervisor has compiled the same bytes and has logged what there is to say about them.
-    let Compiled { model, .. } = compile(&briefing.bundle);
+    let Compiled { mut model, .. } = compile(&briefing.bundle);
+    compiler::keep_needed(kind, &mut model);
     let scheduling = setup::apply(kind, &model, &briefing.options, &reporter);
     let haste = setup::Haste::new(&model);
     Ok(Context {
@@ -389,6 +410,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         outbox,
         reporter,
         signals,
+        compiler,
         gathered,
         buffer,
         kind,

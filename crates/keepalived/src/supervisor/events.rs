@@ -145,7 +145,10 @@ impl Supervisor {
                 None
             }
             FromRole::Beat | FromRole::Finished => None,
-            FromRole::Ready { generation } | FromRole::Reloaded { generation } => Some(generation),
+            // One that cannot take a configuration over goes on, and so does everybody else.
+            FromRole::Ready { generation } | FromRole::Reloaded { generation } | FromRole::Refused { generation } => {
+                Some(generation)
+            }
         };
         self.is_alive(kind, now, generation);
         if generation.is_some() {

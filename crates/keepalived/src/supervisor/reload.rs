@@ -1,8 +1,9 @@
 //! SIGHUP: a new configuration for running roles, or the old one if the new one cannot be used.
 
-use super::child::State;
+use super::child::{Child, Running, State};
 use super::{Phase, Supervisor, record, startup};
-use crate::configuration::{self, Compiled};
+use crate::bug;
+use crate::configuration::{self, Bundle, Compiled, Model, Settings};
 use crate::ipc::{self, ToRole};
 use crate::log::Level;
 use crate::role::Kind;
@@ -18,6 +19,14 @@ use std::time::Duration;
 /// How long roles may take to say that they run a new configuration. After that the daemon goes on and takes the
 /// next SIGHUP; the log says so.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A configuration that is to be run.
+struct Accepted {
+    bundle: Bundle,
+    sealed: Sealed,
+    model: Model,
+    settings: Settings,
+}
 
 impl Supervisor {
     /// Reloads now, or after the reload or start that is going on. Of several requests the newest counts.
@@ -46,32 +55,15 @@ impl Supervisor {
         }
         self.reporter.info("Reloading ...");
         self.make_reload_file();
-        let (bundle, error) = configuration::load(&self.source);
-        error.into_iter().for_each(|error| self.reporter.error(error));
-        let Compiled { model, diagnostics } = configuration::compile(&bundle);
-        for diagnostic in &diagnostics {
-            self.reporter.info(diagnostic);
-        }
-        let mut settings = configuration::settings(&model);
-        if self.options.namespace.is_some() {
-            settings.namespace.clone_from(&self.options.namespace);
-        }
-        let refusal = match configuration::fatal(&diagnostics) {
-            Some(_) => Some("the new configuration cannot be used".to_owned()),
-            None => self
-                .settings
-                .fixed(&settings)
-                .map(|what| format!("Cannot change {what} at a reload - please restart keepalived")),
+        let Accepted {
+            bundle,
+            sealed,
+            model,
+            settings,
+        } = match self.read_next() {
+            Ok(next) => next,
+            Err(reason) => return self.refuse(&reason, was_ready),
         };
-        if let Some(reason) = refusal {
-            self.reporter
-                .error(format_args!("{reason}; keeping the running configuration"));
-            self.remove_reload_file();
-            if was_ready {
-                self.tell_systemd(sdnotify::State::Ready);
-            }
-            return;
-        }
         let mut lines = record::addresses(&model);
         lines.extend(record::addresses(&self.model));
         // A role that dies before it has changed over leaves the old ones to the next.
@@ -90,20 +82,71 @@ impl Supervisor {
             self.report(self.record.write(&self.leftovers));
         }
         self.record_services();
-        let shared = self.share();
-        self.report(shared);
+        self.share(&sealed);
         self.tell_sync_direction(None);
         self.settle();
     }
 
+    /// Reads the configuration as it is now, and checks it while the roles compile it too: roles and supervisor need not
+    /// wait for each other. The error is why it is not to be run.
+    fn read_next(&mut self) -> Result<Accepted, String> {
+        let bug = || "internal error: the new configuration cannot be read".to_owned();
+        let (bundle, error) = bug::contained(|| configuration::load(&self.source)).ok_or_else(bug)?;
+        error.into_iter().for_each(|error| self.reporter.error(error));
+        let sealed = ipc::seal("keepalived-reload", &bundle).map_err(|error| error.to_string())?;
+        let generation = self.generation + 1;
+        for running in self.reachable() {
+            // One that does not hear of it compiles when it is ordered to run it.
+            let _ = running.tell(&ToRole::Prepare { generation }, Some(&sealed));
+        }
+        let Compiled { model, diagnostics } = bug::contained(|| configuration::compile(&bundle)).ok_or_else(bug)?;
+        for diagnostic in &diagnostics {
+            self.reporter.info(diagnostic);
+        }
+        let mut settings = configuration::settings(&model);
+        if self.options.namespace.is_some() {
+            settings.namespace.clone_from(&self.options.namespace);
+        }
+        if configuration::fatal(&diagnostics).is_some() {
+            return Err("the new configuration cannot be used".to_owned());
+        }
+        if let Some(what) = self.settings.fixed(&settings) {
+            return Err(format!("Cannot change {what} at a reload - please restart keepalived"));
+        }
+        Ok(Accepted {
+            bundle,
+            sealed,
+            model,
+            settings,
+        })
+    }
+
+    /// Goes on as before.
+    fn refuse(&mut self, reason: &str, was_ready: bool) {
+        self.reporter
+            .error(format_args!("{reason}; keeping the running configuration"));
+        for running in self.reachable() {
+            // Who does not hear it forgets it with the next one.
+            let _ = running.tell(&ToRole::Forget, None);
+        }
+        self.remove_reload_file();
+        if was_ready {
+            self.tell_systemd(sdnotify::State::Ready);
+        }
+    }
+
+    /// Roles that run and are to go on.
+    fn reachable(&self) -> impl Iterator<Item = &Running> {
+        let running = self.children.iter().filter_map(Child::running);
+        running.filter(|running| !running.closed && running.stopping.is_none())
+    }
+
     /// Tells running roles, starts those that have something to do now, ends those that have not.
-    fn share(&mut self) -> Result<(), SysError> {
-        let sealed = ipc::seal("keepalived-reload", &self.bundle)?;
+    fn share(&mut self, sealed: &Sealed) {
         for kind in Kind::ALL {
-            let shared = self.share_with(kind, &sealed);
+            let shared = self.share_with(kind, sealed);
             self.report(shared);
         }
-        Ok(())
     }
 
     fn share_with(&mut self, kind: Kind, sealed: &Sealed) -> Result<(), SysError> {

@@ -5,6 +5,7 @@ use super::paths::{self, PidPaths};
 use super::record::{self, Record};
 use super::services::Services;
 use super::{Phase, Supervisor};
+use crate::bug;
 use crate::cli::Options;
 use crate::configuration::{self, Bundle, Compiled, Model, Settings, Source};
 use crate::log::writer::{Destinations, Writer};
@@ -23,7 +24,6 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
-use std::panic;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -131,9 +131,9 @@ pub(super) fn logging(options: &Options) -> (Rc<RefCell<Writer>>, Reporter) {
         ..destinations.clone()
     };
     // A bug of the supervisor is its last line, also in the background. The writer it was using may be in any state.
-    panic::set_hook(Box::new(move |panic| {
+    bug::end_with(move |panic| {
         Writer::new(own.clone()).take(Line::new(Level::Alert, &format!("internal error: {panic}")));
-    }));
+    });
     let writer = Rc::new(RefCell::new(Writer::new(destinations)));
     let sink: Rc<RefCell<dyn Sink>> = Rc::<RefCell<Writer>>::clone(&writer);
     let reporter = Reporter::new(sink, options.detail);
