@@ -155,7 +155,11 @@ impl Daemon {
 
     /// Replaces the configuration file; a running daemon reads it at the next [`Daemon::reload`].
     pub fn configure(&self, conf: &str) -> Result<()> {
-        fs::write(self.file("keepalived.conf"), conf).map_err(Trouble::when("cannot write the configuration"))
+        // At once: a daemon may be reading.
+        let new = self.file("keepalived.conf.new");
+        fs::write(&new, conf)
+            .and_then(|()| fs::rename(&new, self.file("keepalived.conf")))
+            .map_err(Trouble::when("cannot write the configuration"))
     }
 
     /// A file in the private folder of this daemon.

@@ -3,10 +3,10 @@
 //!
 //! Decides which frame is next and when: every address once before any twice, at the pace of its interface, never
 //! more than [`FRAMES_PER_TURN`] at a time. Deliberately does not know which addresses an instance has: the engine
-//! asks for each.
+//! asks for each, and says which are new.
 
 use crate::action::{Action, Announced, Announcement};
-use crate::config::{Announcing, Settings};
+use crate::config::{AddressKey, Announcing, Settings};
 use crate::engine::slots::Slot;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -20,11 +20,13 @@ use core::time::Duration;
 /// is due at once, in the next turn.
 pub(crate) const FRAMES_PER_TURN: usize = 256;
 
-/// Why all addresses of an instance are announced again later.
+/// Why addresses of an instance are announced again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Block {
     /// The second block after becoming master.
     Second,
+    /// The second block of addresses that a running master got: see [`Announcer::take_added`].
+    Added,
     /// The periodic refresh.
     Refresh,
     /// The second block after an advert of lower priority.
@@ -74,6 +76,8 @@ pub(crate) struct Announcer {
     garp_pause: Duration,
     gna_pause: Duration,
     plans: BTreeSet<(Instant, Slot, Block)>,
+    /// The addresses of the plans that are about some only.
+    added: BTreeMap<(Instant, Slot), BTreeSet<AddressKey>>,
     waiting: usize,
 }
 
@@ -95,7 +99,7 @@ impl Announcer {
 
     /// An instance became master: plans its second block and its refreshes.
     pub(crate) fn begin(&mut self, now: Instant, slot: Slot, announcing: &Announcing) {
-        self.plans.retain(|(_, planned, _)| *planned != slot);
+        self.forget_plans(slot);
         self.plan_second(now, slot, announcing);
         self.plan_refresh(now.after(announcing.second_block), slot, announcing);
     }
@@ -106,6 +110,32 @@ impl Announcer {
             self.plans
                 .insert((now.after(announcing.second_block), slot, Block::Second));
         }
+    }
+
+    /// A running master got more addresses: plans the second block of these. The others are known to everybody.
+    pub(crate) fn plan_added(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        keys: impl Iterator<Item = AddressKey>,
+        announcing: &Announcing,
+    ) {
+        let at = now.after(announcing.second_block);
+        let mut keys = keys.peekable();
+        if !announcing.second_block.is_zero() && keys.peek().is_some() {
+            self.plans.insert((at, slot, Block::Added));
+            self.added.entry((at, slot)).or_default().extend(keys);
+        }
+    }
+
+    /// The addresses of a block of [`Block::Added`] that was planned for `at`.
+    pub(crate) fn take_added(&mut self, at: Instant, slot: Slot) -> BTreeSet<AddressKey> {
+        self.added.remove(&(at, slot)).unwrap_or_default()
+    }
+
+    fn forget_plans(&mut self, slot: Slot) {
+        self.plans.retain(|(_, planned, _)| *planned != slot);
+        self.added.retain(|(_, planned), _| *planned != slot);
     }
 
     /// Plans the next refresh one period after `from`.
@@ -165,7 +195,7 @@ impl Announcer {
 
     /// An instance stopped being master: nothing of it is announced any more.
     pub(crate) fn silence(&mut self, slot: Slot) {
-        self.plans.retain(|(_, planned, _)| *planned != slot);
+        self.forget_plans(slot);
         if self.waiting == 0 {
             return;
         }

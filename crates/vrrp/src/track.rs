@@ -220,6 +220,15 @@ impl ScriptRun {
         self.condition
     }
 
+    /// Whether no result has said anything about it yet.
+    pub fn awaits_result(&self) -> bool {
+        match self.condition {
+            Condition::Unknown => true,
+            Condition::Bad => self.rule.init_fail && self.counter == 0,
+            Condition::Good | Condition::Value(_) => false,
+        }
+    }
+
     /// The rule it follows.
     pub const fn rule(&self) -> &Script {
         &self.rule

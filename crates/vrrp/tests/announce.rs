@@ -13,6 +13,7 @@ use base::{IfName, Instant, MacAddr};
 use common::bench::{Bench, facts, packet_from};
 use common::{Wish, models};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use vrrp::action::{Action, Announced, StateName};
 use vrrp::config::{Announcing, PacingGroup, Settings, Version};
@@ -67,7 +68,32 @@ fn a_competing_advert_is_answered_by_announcements_now_and_after_the_delay() {
     assert_eq!(count(&bench.actions), 4);
 }
 
-/// When and how many frames were sent.
+#[test]
+fn a_reload_announces_the_new_addresses_at_once_and_again_after_the_delay_and_no_others() {
+    let model = |count| {
+        models(&[Wish {
+            addresses: count,
+            ..Wish::default()
+        }])
+    };
+    let mut bench = Bench::with_model(model(200));
+    bench.run_for(Duration::from_secs(30));
+    bench.actions.clear();
+    for count in [202, 203] {
+        bench.engine.reconfigure(bench.now, model(count), &mut bench.actions);
+        bench.run_for(Duration::from_secs(1));
+    }
+    let announced = |bench: &Bench| {
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for action in bench.actions.iter().filter(|a| matches!(a, Action::Announce(_))) {
+            *times.entry(action.to_string()).or_default() += 1;
+        }
+        times.into_values().collect::<Vec<_>>()
+    };
+    assert_eq!(announced(&bench), [5, 5, 5]);
+    bench.run_for(Duration::from_secs(30));
+    assert_eq!(announced(&bench), [10, 10, 10]);
+}
 
 #[test]
 fn every_address_is_announced_once_before_any_is_announced_twice() {
@@ -194,6 +220,7 @@ fn a_master_whose_interface_has_another_mac_address_says_so_at_once() {
     assert_eq!(frames(&bench), before + 10);
 }
 
+/// When and how many frames were sent.
 fn announced(announcing: Announcing, span: Duration) -> Vec<(u64, usize)> {
     let mut bench = bench(announcing);
     let began = bench.now;

@@ -121,6 +121,11 @@ impl Compiler {
         }
     }
 
+    /// Whether a configuration was ordered and is not ready yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| task.ordered)
+    }
+
     /// The configuration that was ordered, once it is ready: its number and what it means, or why nobody knows. To be
     /// asked whenever the descriptor is readable, and after an order.
     pub(super) fn finished(&mut self) -> Result<Option<(u64, Product)>, SysError> {

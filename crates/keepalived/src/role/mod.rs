@@ -194,6 +194,11 @@ impl Context {
         }
     }
 
+    /// Whether a reload is under way that [`Context::receive`] has not given yet.
+    pub(crate) fn expects_reload(&self) -> bool {
+        self.compiler.is_busy()
+    }
+
     /// Tells the supervisor something. Never blocks; what cannot be sent now is sent later.
     pub(crate) fn send(&mut self, message: &FromRole) {
         if let Err(error) = self.outbox.borrow_mut().send(message, None) {

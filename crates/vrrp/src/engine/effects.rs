@@ -5,7 +5,7 @@ use super::interfaces::Interfaces;
 use super::slots::Slot;
 use crate::action::{Action, Announced, Announcement, StateName};
 use crate::announce::Block;
-use crate::config::{Config, Delivery, VirtualAddress};
+use crate::config::{AddressKey, Config, Delivery, VirtualAddress};
 use crate::election::{Effect, Happening, State};
 use crate::encoder::Turn;
 use crate::event::Level;
@@ -313,11 +313,17 @@ impl Engine {
 
     /// Asks for frames for every address that is in place.
     pub(super) fn announce_all(&mut self, slot: Slot, repeat: u32) {
+        self.announce_those(slot, repeat, |_| true);
+    }
+
+    fn announce_those(&mut self, slot: Slot, repeat: u32, meant: impl Fn(&AddressKey) -> bool) {
         let Some(instance) = self.instances.get(slot) else {
             return;
         };
         for address in &instance.addresses {
-            if self.holdings.is_installed(&address.key())
+            let key = address.key();
+            if meant(&key)
+                && self.holdings.is_installed(&key)
                 && let Some((name, frame)) = frame(&self.interfaces, address)
             {
                 self.announcer.push(slot, name, frame, repeat);
@@ -347,6 +353,11 @@ impl Engine {
             let announcing = instance.config.announcing;
             let repeat = match block {
                 Block::Second => announcing.repeat,
+                Block::Added => {
+                    let added = self.announcer.take_added(at, slot);
+                    self.announce_those(slot, announcing.repeat, |key| added.contains(key));
+                    continue;
+                }
                 Block::Refresh => {
                     // A refresh that is late by a whole period is not made up for.
                     let from = if now.since(at) > announcing.refresh { now } else { at };

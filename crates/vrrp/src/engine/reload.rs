@@ -6,7 +6,7 @@
 //! |---|---|
 //! | none | nothing at all: no action, timers untouched |
 //! | virtual router id, family, version, interface, multicast group, multicast or unicast, source address, AH or not | restart: the old one resigns and ends, a new one starts |
-//! | anything else | in place: the state stays, counters stay; a backup's timer moves by the difference of the master-down times, a master sends an advert with the new values; only new addresses are announced at once, only gone ones removed |
+//! | anything else | in place: the state stays, counters stay; a backup's timer moves by the difference of the master-down times, a master sends an advert with the new values; only new addresses are announced, now and in a second block, only gone ones removed |
 //! | the instance is gone | a master resigns; addresses that nobody else wants are removed; DELETED is notified |
 //! | the instance is new | it starts |
 //!
@@ -273,11 +273,10 @@ impl Engine {
             self.holdings.hold(slot, address);
         }
         self.filter_more(slot);
-        if after.difference(&before).next().is_some()
-            && let Some(instance) = self.instances.get(slot)
-        {
+        if let Some(instance) = self.instances.get(slot) {
             // The new ones are announced as soon as they are there, and like at a takeover once more later.
-            self.announcer.plan_second(now, slot, &instance.config.announcing);
+            let new = after.difference(&before).copied();
+            self.announcer.plan_added(now, slot, new, &instance.config.announcing);
         }
         if self
             .instances

@@ -125,6 +125,12 @@ impl Engine {
         changed
     }
 
+    /// Whether nothing is known yet of a script that the model has.
+    pub fn awaits_script(&self, name: &Name) -> bool {
+        let run = self.conditions.scripts.get(name);
+        run.is_some_and(ScriptRun::awaits_result)
+    }
+
     /// A run of a script has ended.
     pub(super) fn script_finished(&mut self, now: Instant, name: Name, outcome: Outcome, out: &mut Vec<Action>) {
         let Some(run) = self.conditions.scripts.get_mut(&name) else {

@@ -3,7 +3,8 @@
 //!
 //! Decides nothing about instances: the engine sees these interfaces come and go like all others. A request is answered at
 //! once, in some hundred microseconds, so this happens at the start, at a reload and after somebody's interference (and once a
-//! second while the kernel refuses), and never because of a packet or a timer of an instance.
+//! second while the kernel refuses), and never because of a packet or a timer of an instance. After the start there is one
+//! interface in a turn of the loop: hundreds of them delay adverts no longer than one.
 //!
 //! What is ours is known by the alias of the interface, which also says what settings of the parent were before.
 
@@ -13,7 +14,7 @@ use base::{Family, IfIndex, IfName, Instant, MacAddr, Prefix};
 use linux::SysError;
 use linux::link::sysctl::{Before, Setting, Sysctls};
 use linux::link::{Existing, Kind, LinkSocket, NewLink, Step, plan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -51,6 +52,12 @@ pub(super) struct Links {
     made: BTreeMap<IfName, Made>,
     /// Not wanted any more; they go when their addresses are gone.
     leaving: Vec<Made>,
+    /// Those to look at that a new configuration cannot begin without.
+    needed: BTreeSet<IfName>,
+    /// Those to look at, the needed ones among them.
+    todo: BTreeSet<IfName>,
+    /// What went wrong since the looking began.
+    wrong: Option<String>,
     sysctls: Sysctls,
     /// Which daemon this is, as interfaces are marked.
     owner: String,
@@ -79,15 +86,49 @@ impl Links {
         }
     }
 
-    /// Takes over what `model` wants and makes what is missing.
-    pub(super) fn want(&mut self, now: Instant, model: &Model, reporter: &Reporter) {
-        self.wanted = wanted(model);
+    /// Takes over what `model` wants; [`Links::step`] makes it so.
+    pub(super) fn want(&mut self, model: &Model) {
+        let wanted = wanted(model);
+        let stays = |name: &IfName| self.made.contains_key(name) && self.wanted.get(name) == wanted.get(name);
+        self.needed = wanted.keys().filter(|name| !stays(name)).copied().collect();
+        self.wanted = wanted;
+        for made in std::mem::take(&mut self.leaving) {
+            // One that is wanted again before it went stays.
+            match self.wanted.contains_key(&made.link.name) {
+                true => drop(self.made.insert(made.link.name, made)),
+                false => self.leaving.push(made),
+            }
+        }
         for name in self.made.keys().copied().collect::<Vec<_>>() {
             if !self.wanted.contains_key(&name) {
                 self.leaving.extend(self.made.remove(&name));
             }
         }
-        self.make_missing(now, reporter);
+        self.look_through();
+    }
+
+    /// Looks at everything that is wanted again.
+    pub(super) fn look_through(&mut self) {
+        self.retry_at = None;
+        self.wrong = None;
+        self.todo = self.wanted.keys().copied().collect();
+    }
+
+    /// Looks at nothing any more: the role ends.
+    pub(super) fn stop(&mut self) {
+        self.retry_at = None;
+        self.needed.clear();
+        self.todo.clear();
+    }
+
+    /// Whether there is something to look at.
+    pub(super) fn has_work(&self) -> bool {
+        !self.todo.is_empty()
+    }
+
+    /// Whether what was wanted last can begin.
+    pub(super) fn is_ready(&self) -> bool {
+        self.needed.is_empty()
     }
 
     /// Whether something that is wanted is not there, as far as `exists` knows of interfaces.
@@ -114,29 +155,30 @@ impl Links {
         self.retry_at
     }
 
-    /// Makes what is wanted and not there, and what is there as it should be.
-    pub(super) fn make_missing(&mut self, now: Instant, reporter: &Reporter) {
-        self.retry_at = None;
-        let mut wrong = self.forget_replaced().err().map(|error| error.to_string());
-        for wanted in self.wanted.values().cloned().collect::<Vec<_>>() {
-            match self.make(&wanted, reporter) {
-                Ok(()) => {}
-                Err(error) => {
-                    let text = error.to_string();
-                    if wrong.is_none() && self.said.as_ref() != Some(&text) {
-                        reporter.error(&text);
-                    }
-                    wrong = wrong.or(Some(text));
-                    self.retry_at = Some(now.after(RETRY));
-                }
+    /// Makes the next one, if it is not there, or is not as it should be.
+    pub(super) fn step(&mut self, now: Instant, reporter: &Reporter) {
+        let Some(name) = self.needed.pop_first().or_else(|| self.todo.first().copied()) else {
+            return;
+        };
+        self.todo.remove(&name);
+        if let Some(wanted) = self.wanted.get(&name).cloned()
+            && let Err(error) = self.make(&wanted, reporter)
+        {
+            let text = error.to_string();
+            if self.wrong.is_none() && self.said.as_ref() != Some(&text) {
+                reporter.error(&text);
             }
+            self.wrong.get_or_insert(text);
+            self.retry_at = Some(now.after(RETRY));
         }
-        self.said = wrong;
+        if self.todo.is_empty() {
+            self.said = self.wrong.take();
+        }
     }
 
-    /// Removes those that nobody wants any more.
+    /// Removes one of those that nobody wants any more.
     pub(super) fn remove_leaving(&mut self, reporter: &Reporter) {
-        for made in std::mem::take(&mut self.leaving) {
+        if let Some(made) = self.leaving.pop() {
             let result = self.remove(&made, reporter);
             report(result, reporter);
         }
@@ -146,7 +188,9 @@ impl Links {
     pub(super) fn remove_all(&mut self, reporter: &Reporter) {
         self.wanted.clear();
         self.leaving.extend(std::mem::take(&mut self.made).into_values());
-        self.remove_leaving(reporter);
+        while self.has_leaving() {
+            self.remove_leaving(reporter);
+        }
         for error in self.sysctls.release_all() {
             reporter.error(error);
         }
@@ -165,21 +209,20 @@ impl Links {
     }
 
     /// With a parent that is gone its settings and links are gone too, whatever has its name now.
-    fn forget_replaced(&mut self) -> Result<(), SysError> {
-        let parents: BTreeMap<IfName, IfIndex> =
-            self.made.values().map(|made| (made.link.parent, made.parent)).collect();
-        for (name, index) in parents {
-            if self.socket()?.find(name)?.is_none_or(|found| found.index != index) {
-                self.made.retain(|_, made| made.link.parent != name);
-                self.sysctls.forget(name);
-            }
+    fn forget_replaced(&mut self, parent: IfName, now: Option<IfIndex>) {
+        let before = self.made.len();
+        self.made
+            .retain(|_, made| made.link.parent != parent || Some(made.parent) == now);
+        if self.made.len() != before {
+            self.sysctls.forget(parent);
         }
-        Ok(())
     }
 
     fn make(&mut self, wanted: &Wanted, reporter: &Reporter) -> Result<(), SysError> {
         let link = &wanted.link;
-        let Some(parent) = self.socket()?.find(link.parent)? else {
+        let parent = self.socket()?.find(link.parent)?;
+        self.forget_replaced(link.parent, parent.as_ref().map(|found| found.index));
+        let Some(parent) = parent else {
             // It may come later; then so does this one.
             return Ok(());
         };

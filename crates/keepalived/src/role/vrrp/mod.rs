@@ -16,6 +16,7 @@ mod filter;
 mod links;
 mod notices;
 mod paths;
+mod reload;
 mod report;
 mod scripts;
 mod sockets;
@@ -112,6 +113,9 @@ struct Role {
     look_again_at: Option<Instant>,
     finder: Finder,
     links: Links,
+    /// A configuration that waits for its interfaces.
+    change: Option<reload::Change>,
+    early: reload::Early,
     stopping: bool,
 }
 
@@ -122,7 +126,10 @@ impl Role {
         // Before anything looks at interfaces: these are among them.
         let mut links = Links::of(context.lock_name());
         links.remove_leftovers(&context.model.vrrp, &reporter);
-        links.want(reactor.now(), &context.model.vrrp, &reporter);
+        links.want(&context.model.vrrp);
+        while links.has_work() {
+            links.step(reactor.now(), &reporter);
+        }
         let mut watcher = Watcher::open()?;
         watcher.set_statics(statics(&context.model.vrrp));
         let ear = RoutingEar::open()?;
@@ -174,12 +181,15 @@ impl Role {
             look_again_at: None,
             finder: Finder::open()?,
             links,
+            change: None,
+            early: reload::Early::new(),
             stopping: false,
         };
         role.register_files()?;
         role.track(now, &tracked, &tracking);
         role.size_buffers(&role.context.model.global, &tracking);
         role.tell_tracked(now);
+        role.count_all(now);
         role.reconcile_sockets(now);
         if let Some(error) = role.sockets.forbidden() {
             return Err(error);
@@ -200,7 +210,7 @@ impl Role {
                 self.context.flush();
                 return Ok(());
             }
-            if self.links.has_leaving() && self.actions.is_empty() && self.effects.is_answered() {
+            if self.may_remove_links() {
                 self.links.remove_leaving(&self.reporter);
             }
             self.context.flush();
@@ -225,8 +235,9 @@ impl Role {
                 self.look(now);
             }
             if self.links.retry_at().is_some_and(|at| at <= now) {
-                self.links.make_missing(now, &self.reporter);
+                self.links.look_through();
             }
+            self.go_on_changing(now);
             self.find_on_time(now);
             self.beat(now);
         }
@@ -234,7 +245,8 @@ impl Role {
 
     /// When something has to be done even if nothing happens.
     fn wake_at(&self) -> Option<Instant> {
-        if !self.actions.is_empty() {
+        let works = self.links.has_work() || self.may_remove_links() || self.finder.is_counting();
+        if works || !self.actions.is_empty() {
             return Some(Instant::ZERO);
         }
         let engine = self.engine.deadline().map(|deadline| deadline.at);
@@ -250,6 +262,11 @@ impl Role {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Whether nothing is left on virtual interfaces that nobody wants any more.
+    fn may_remove_links(&self) -> bool {
+        self.links.has_leaving() && self.actions.is_empty() && self.effects.is_answered()
     }
 
     fn serve(&mut self, now: Instant, token: Token) {
@@ -287,9 +304,9 @@ impl Role {
         }
         let watcher = &self.watcher;
         let exists = |name: &IfName| watcher.index_of(*name).is_some();
-        let waits = self.links.retry_at().is_some() || self.stopping;
+        let waits = self.links.retry_at().is_some() || self.links.has_work() || self.stopping;
         if !waits && self.links.miss(exists, |name| watcher.link_locals(*name)) {
-            self.links.make_missing(now, &self.reporter);
+            self.links.look_through();
         }
     }
 
@@ -449,20 +466,7 @@ impl Role {
     fn obey(&mut self, now: Instant) {
         while let Some(order) = self.context.receive() {
             match order {
-                Order::Reload { generation, model } => {
-                    self.reporter.info("Reloading");
-                    self.watcher.set_statics(statics(&model.vrrp));
-                    self.links.want(now, &model.vrrp, &self.reporter);
-                    self.look(now);
-                    self.track(now, &model.vrrp, &model.tracking);
-                    self.size_buffers(&model.global, &model.tracking);
-                    self.engine.reconfigure(now, model.vrrp, &mut self.actions);
-                    self.tell_tracked(now);
-                    self.repeat_sessions(now);
-                    // What static addresses are may be the source of adverts from now on.
-                    self.look(now);
-                    self.context.send(&FromRole::Reloaded { generation });
-                }
+                Order::Reload { generation, model } => self.begin_change(now, generation, model),
                 Order::Dump(kind) => {
                     self.context.reporter().info(format_args!(
                         "{} for process({}) on signal",
@@ -478,11 +482,13 @@ impl Role {
                 Order::ClearStats => self.engine.clear_counters(),
                 // Only the bfd role tells this one anything.
                 Order::Link { with: _, channel } => self.listen_to_sessions(now, channel),
-                Order::ScriptResult { script, outcome } => self.script_result(now, &script, &outcome),
+                Order::ScriptResult { script, outcome } => self.script_ended(now, script, outcome),
                 // This role asks for none.
                 Order::ScriptRan { .. } | Order::ScriptGone { .. } | Order::InstanceState { .. } => {}
                 Order::Stop => {
                     self.stopping = true;
+                    self.change = None;
+                    self.links.stop();
                     let keep_addresses = self.context.options.keep_addresses;
                     self.engine
                         .handle(now, Input::Shutdown { keep_addresses }, &mut self.actions);

@@ -71,6 +71,11 @@ impl Finder {
         self.count_at.into_iter().chain(self.retry_at).min()
     }
 
+    /// Whether a count of processes is under way.
+    pub(super) fn is_counting(&self) -> bool {
+        self.census.is_counting()
+    }
+
     fn track_files(&mut self, now: Instant, model: &Model, files: &BTreeMap<String, TrackFile>, reporter: &Reporter) {
         self.files.clear();
         for name in &model.objects.files {
@@ -118,7 +123,7 @@ impl Role {
         let processes = model.objects.processes.keys();
         let processes =
             processes.filter_map(|name| Some((name.clone(), tracking.processes.get(name.as_str())?.clone())));
-        self.finder.census = Census::new(processes);
+        self.finder.census.follow(processes.collect());
         self.listen_to_processes(now);
     }
 
@@ -129,7 +134,7 @@ impl Role {
         for path in self.finder.files.keys() {
             self.finder.tell_file(path, &self.reporter, &mut take);
         }
-        self.count(now);
+        self.begin_count(now);
     }
 
     fn listen_to_processes(&mut self, now: Instant) {
@@ -209,14 +214,26 @@ impl Role {
         self.tell_counts(now);
     }
 
-    /// Counts all processes anew.
-    fn count(&mut self, now: Instant) {
+    /// Counts all processes anew, in steps.
+    fn begin_count(&mut self, now: Instant) {
         if self.finder.census.is_empty() {
             return;
         }
-        if let Err(error) = self.finder.census.count() {
+        if let Err(error) = self.finder.census.begin_count() {
             self.reporter.error(error);
         }
+        self.tell_counts(now);
+    }
+
+    /// Counts to the end of a count that is under way.
+    pub(super) fn count_all(&mut self, now: Instant) {
+        while self.finder.is_counting() {
+            self.count_some(now);
+        }
+    }
+
+    fn count_some(&mut self, now: Instant) {
+        self.finder.census.count_some();
         self.tell_counts(now);
     }
 
@@ -229,8 +246,11 @@ impl Role {
 
     /// Looks at what is not reported.
     pub(super) fn find_on_time(&mut self, now: Instant) {
+        if self.finder.is_counting() {
+            self.count_some(now);
+        }
         if self.finder.count_at.take_if(|at| *at <= now).is_some() {
-            self.count(now);
+            self.begin_count(now);
             if self.finder.ear.is_none() {
                 self.finder.count_at = Some(now.after(EVERY));
             }

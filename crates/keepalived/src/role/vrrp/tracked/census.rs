@@ -1,6 +1,6 @@
 //! Which process belongs to which trackers, and how many each has.
 //!
-//! Fed with single events or told to count anew; says which counts changed.
+//! Fed with single events or told to count anew, some processes at a time; says which counts changed.
 
 use ::vrrp::config::Name;
 use conf::model::{ParameterMatch, TrackProcess};
@@ -11,6 +11,9 @@ use std::collections::{BTreeSet, HashMap};
 /// Characters of a name the kernel keeps.
 const SHORT: usize = 15;
 
+/// Processes looked at in one step of a count: two files of each are read, which takes some microseconds.
+const PER_STEP: usize = 16;
+
 /// The trackers and their processes.
 #[derive(Debug, Default)]
 pub(super) struct Census {
@@ -19,6 +22,8 @@ pub(super) struct Census {
     /// The trackers each process belongs to, by position; only of processes that belong to any.
     members: HashMap<i32, Vec<usize>>,
     changed: BTreeSet<usize>,
+    /// Those that a count has not looked at yet.
+    rest: Vec<i32>,
 }
 
 impl Census {
@@ -31,6 +36,7 @@ impl Census {
             changed: (0..trackers.len()).collect(),
             trackers,
             members: HashMap::new(),
+            rest: Vec::new(),
         }
     }
 
@@ -39,9 +45,18 @@ impl Census {
         self.trackers.is_empty()
     }
 
-    /// Counts anew.
-    pub(super) fn count(&mut self) -> Result<(), SysError> {
-        let there: BTreeSet<i32> = processes()?.into_iter().collect();
+    /// Follows these trackers from now on; what is known of processes is kept if they are the same.
+    pub(super) fn follow(&mut self, trackers: Vec<(Name, TrackProcess)>) {
+        if self.trackers != trackers {
+            *self = Census::new(trackers);
+        }
+        self.changed = (0..self.trackers.len()).collect();
+    }
+
+    /// Begins to count anew: to be followed by [`Census::count_some`].
+    pub(super) fn begin_count(&mut self) -> Result<(), SysError> {
+        self.rest = processes()?;
+        let there: BTreeSet<i32> = self.rest.iter().copied().collect();
         let gone: Vec<i32> = self
             .members
             .keys()
@@ -51,10 +66,19 @@ impl Census {
         for pid in gone {
             self.ended(pid);
         }
-        for pid in there {
+        Ok(())
+    }
+
+    /// Whether a count is under way.
+    pub(super) fn is_counting(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Looks at some processes more.
+    pub(super) fn count_some(&mut self) {
+        for pid in self.rest.split_off(self.rest.len().saturating_sub(PER_STEP)) {
             self.look(pid);
         }
-        Ok(())
     }
 
     /// A process is what its parent is.
@@ -76,8 +100,11 @@ impl Census {
         self.set(pid, Vec::new());
     }
 
-    /// The counts that changed since the last call.
+    /// The counts that changed since the last call; none in the middle of a count.
     pub(super) fn take_changes(&mut self) -> Vec<(Name, u32)> {
+        if self.is_counting() {
+            return Vec::new();
+        }
         let changed = std::mem::take(&mut self.changed);
         let found = changed.into_iter().filter_map(|at| {
             let (name, _) = self.trackers.get(at)?;
@@ -203,5 +230,23 @@ mod tests {
         census.ended(7);
         assert_eq!(census.take_changes(), [(Name::from("p"), 1)]);
         assert_eq!(census.take_changes(), []);
+    }
+
+    #[test]
+    fn what_is_counted_is_told_when_all_are_counted_and_kept_while_the_trackers_stay_the_same() {
+        let own = std::fs::read_to_string("/proc/self/comm").unwrap();
+        let trackers = || vec![(Name::from("p"), tracker(own.trim_end(), &[], ParameterMatch::None))];
+        let mut census = Census::default();
+        census.follow(trackers());
+        census.begin_count().unwrap();
+        assert!(census.is_counting());
+        assert_eq!(census.take_changes(), [], "nothing is said of half a count");
+        while census.is_counting() {
+            census.count_some();
+        }
+        let told = census.take_changes();
+        assert!(told.iter().any(|(_, count)| *count >= 1), "{told:?}");
+        census.follow(trackers());
+        assert_eq!(census.take_changes(), told, "it is told again to whoever may be new");
     }
 }
