@@ -195,10 +195,9 @@ const COMMANDS: [&str; 21] = [
 
 /// Whether the bytes of a file may hold a question.
 pub(crate) fn may_ask(bytes: &[u8]) -> bool {
-    let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
     [&b"script"[..], b"notify", b"misc_path", b"quorum_", b"smtp_server"]
         .iter()
-        .any(|word| has(word))
+        .any(|word| memchr::memmem::find(bytes, word).is_some())
 }
 
 impl Answers {

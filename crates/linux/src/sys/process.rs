@@ -160,6 +160,28 @@ pub(crate) fn set_normal() -> io::Result<()> {
 
 /// The largest packet an interface of the namespace of `socket` takes.
 pub(crate) fn interface_mtu(socket: BorrowedFd<'_>, name: &str) -> io::Result<u32> {
+    let mut request = interface_request(name)?;
+    // SAFETY: the request is initialised and outlives the call, in which the kernel fills the MTU.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU as _, &mut request) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so this is the field that was written.
+    let mtu = unsafe { request.ifr_ifru.ifru_mtu };
+    u32::try_from(mtu).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The flags (`IFF_...`) of an interface of the namespace of `socket`.
+pub(crate) fn interface_flags(socket: BorrowedFd<'_>, name: &str) -> io::Result<i32> {
+    let mut request = interface_request(name)?;
+    // SAFETY: the request is initialised and outlives the call, in which the kernel fills the flags.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so this is the field that was written.
+    Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
+}
+
+fn interface_request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: a structure of integers and a union of such, for which all zeros are a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero: the kernel wants an end.
@@ -169,13 +191,7 @@ pub(crate) fn interface_mtu(socket: BorrowedFd<'_>, name: &str) -> io::Result<u3
     for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *place = byte as libc::c_char;
     }
-    // SAFETY: the request is initialised and outlives the call, in which the kernel fills the MTU.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU as _, &mut request) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the call succeeded, so this is the field that was written.
-    let mtu = unsafe { request.ifr_ifru.ifru_mtu };
-    u32::try_from(mtu).map_err(|_| io::ErrorKind::InvalidData.into())
+    Ok(request)
 }
 
 /// Sets the nice value of this process.
