@@ -104,12 +104,12 @@ test-docs: ## the commands of the guide and the recipes as they are written, in 
 SOAK ?= 1000
 
 .PHONY: soak
-soak: setup daemon ## partitions, freezes and orders of appearance, SOAK of each (1000); takes hours
+soak: setup daemon ## partitions, freezes, orders of appearance and reloads, SOAK of each (1000); takes hours
 ifdef NEXTEST
 	KEEPALIVED_SOAK=$(SOAK) cargo nextest run -p lab --profile soak --no-fail-fast --test-threads $(LAB_JOBS) \
-	    --test partitions --test lateness --test waiting
+	    --test partitions --test lateness --test waiting --test reload
 else
-	KEEPALIVED_SOAK=$(SOAK) cargo test -p lab --test partitions --test lateness --test waiting -- --test-threads $(LAB_JOBS)
+	KEEPALIVED_SOAK=$(SOAK) cargo test -p lab --test partitions --test lateness --test waiting --test reload -- --test-threads $(LAB_JOBS)
 endif
 
 .PHONY: check

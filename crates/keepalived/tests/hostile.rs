@@ -197,6 +197,35 @@ fn a_reload_changes_how_the_role_is_called_and_scheduled() {
 }
 
 #[test]
+fn configurations_are_compiled_beside_an_urgent_role_by_a_thread_that_is_not() {
+    let urgent = "global_defs {\n    vrrp_rt_priority 20\n    vrrp_priority -7\n}\n";
+    let place = Place::new(&format!("{urgent}{ONE_INSTANCE}"));
+    let mut daemon = place.running(&[]);
+    daemon.signal("HUP");
+    daemon.wait_for("Reload complete");
+    let role = place.pid("v.pid");
+    let tasks = std::fs::read_dir(format!("/proc/{role}/task")).unwrap();
+    let named = |task: &std::path::Path| std::fs::read_to_string(task.join("comm")).unwrap_or_default();
+    let mut compilers = tasks
+        .map(|task| task.unwrap().path())
+        .filter(|task| named(task).trim() == "compiler");
+    let compiler = compilers
+        .next()
+        .unwrap()
+        .file_name()
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let urgency = |task: u32| (stat(task)[38].clone(), stat(task)[16].clone());
+    // SCHED_RR, and the normal class.
+    assert_eq!(urgency(role), ("2".to_owned(), "-7".to_owned()));
+    assert_eq!(urgency(compiler), ("0".to_owned(), "0".to_owned()));
+    daemon.stop();
+}
+
+#[test]
 fn an_option_whose_feature_comes_later_says_so_once() {
     let place = Place::new(ONE_INSTANCE);
     let mut daemon = place.daemon(&["-x", "-x"]);

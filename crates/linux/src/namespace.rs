@@ -83,7 +83,10 @@ pub fn interfaces() -> Result<Vec<InterfaceSummary>, SysError> {
     // Not with their addresses: a master has thousands.
     let all = if_nameindex().map_err(|errno| fail(errno.into()))?;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(fail)?;
-    let names: BTreeSet<&str> = all.iter().filter_map(|interface| interface.name().to_str().ok()).collect();
+    let names: BTreeSet<&str> = all
+        .iter()
+        .filter_map(|interface| interface.name().to_str().ok())
+        .collect();
     let summary = |name: &str| {
         // One that vanished since is not an interface of this namespace any more.
         let mtu = sys_process::interface_mtu(socket.as_fd(), name).ok()?;

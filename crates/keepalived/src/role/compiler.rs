@@ -56,7 +56,7 @@ struct Thread {
 
 enum Job {
     Compile { number: u64, sealed: Sealed },
-    Drop(Box<Product>),
+    Drop(Box<dyn Send>),
 }
 
 /// The way back.
@@ -147,10 +147,10 @@ impl Compiler {
         Ok(task.and_then(|task| Some((task.generation, task.product?))))
     }
 
-    /// What took long to make takes long to take apart.
-    fn discard(&mut self, product: Product) {
+    /// Drops something beside the loop: what took long to make takes long to take apart.
+    pub(super) fn discard(&self, what: impl Send + 'static) {
         let Some(thread) = &self.thread else { return };
-        if thread.jobs.send(Job::Drop(Box::new(product))).is_ok() {
+        if thread.jobs.send(Job::Drop(Box::new(what))).is_ok() {
             // It is dropped with the next configuration at the latest.
             let _ = thread.wake.ring();
         }
@@ -223,7 +223,7 @@ fn compile_all(work: &Work, orders: &Receiver<Job>, done: &Done) -> bool {
         loop {
             match orders.try_recv() {
                 Ok(Job::Compile { number, sealed }) => newest = Some((number, sealed)),
-                Ok(Job::Drop(product)) => drop(product),
+                Ok(Job::Drop(what)) => drop(what),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return false,
             }

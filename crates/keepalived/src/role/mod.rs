@@ -199,6 +199,11 @@ impl Context {
         self.compiler.is_busy()
     }
 
+    /// Drops something large, of which the loop is not to wait for the end.
+    pub(crate) fn discard(&self, what: impl Send + 'static) {
+        self.compiler.discard(what);
+    }
+
     /// Tells the supervisor something. Never blocks; what cannot be sent now is sent later.
     pub(crate) fn send(&mut self, message: &FromRole) {
         if let Err(error) = self.outbox.borrow_mut().send(message, None) {

@@ -171,6 +171,7 @@ impl Role {
         for action in actions {
             self.carry_out_with(action, Some(&old));
         }
+        self.context.discard(old);
         self.kernel
             .configure(now, settings, self.servers.netlink_command_buffer);
         self.tell_marks();
