@@ -86,6 +86,14 @@ impl Links {
         }
     }
 
+    /// Takes over what `model` wants and makes it so: at the start, when nobody waits for an advert.
+    pub(super) fn make_all(&mut self, now: Instant, model: &Model, reporter: &Reporter) {
+        self.want(model);
+        while self.has_work() {
+            self.step(now, reporter);
+        }
+    }
+
     /// Takes over what `model` wants; [`Links::step`] makes it so.
     pub(super) fn want(&mut self, model: &Model) {
         let wanted = wanted(model);

@@ -126,10 +126,7 @@ impl Role {
         // Before anything looks at interfaces: these are among them.
         let mut links = Links::of(context.lock_name());
         links.remove_leftovers(&context.model.vrrp, &reporter);
-        links.want(&context.model.vrrp);
-        while links.has_work() {
-            links.step(reactor.now(), &reporter);
-        }
+        links.make_all(reactor.now(), &context.model.vrrp, &reporter);
         let mut watcher = Watcher::open()?;
         watcher.set_statics(statics(&context.model.vrrp));
         let ear = RoutingEar::open()?;
