@@ -414,7 +414,7 @@ fn an_address_that_a_reload_adds_is_announced_in_two_blocks_and_one_it_removes_i
     bench.run_for(Duration::from_secs(1));
     assert_eq!(frames(&bench) - before, 5, "the new address, at once");
     bench.run_for(Duration::from_secs(10));
-    assert_eq!(frames(&bench) - before, 5 + 15, "all three in the second block");
+    assert_eq!(frames(&bench) - before, 5 + 5, "the same in the second block");
     let words = reload(&mut bench, with(2));
     assert_eq!(words.len(), 1);
     assert!(words[0].ends_with("dev eth0, no longer exist"), "{words:?}");
