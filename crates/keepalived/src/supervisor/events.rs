@@ -4,7 +4,7 @@ use super::child::{Running, State};
 use super::scripts::Purpose;
 use super::scripts::queue::Subject;
 use super::scripts::tell::Change;
-use super::{Phase, Supervisor, record};
+use super::{Phase, Supervisor};
 use crate::configuration::process_settings;
 use crate::exit;
 use crate::ipc::{self, DumpKind, FromRole};
@@ -219,7 +219,7 @@ impl Supervisor {
         if !waiting && self.wants(Kind::Vrrp) {
             // The role has looked at what was left and at what the last configuration had.
             self.leftovers.clear();
-            self.report(self.record.write(&record::addresses(&self.model)));
+            self.report(self.record.write(&self.addresses));
         }
         if self.reload_again {
             self.reload_again = false;

@@ -65,6 +65,8 @@ struct Supervisor {
     /// Counts configurations; the first is 1.
     generation: u64,
     record: Record,
+    /// Those of the model, as they are recorded.
+    addresses: Lines,
     /// Addresses an earlier run may have left and no role has looked at yet.
     leftovers: Lines,
     /// A role ended without withdrawing, and no other one has cleaned up after it.

@@ -11,7 +11,6 @@ use crate::role::check::left;
 use linux::SysError;
 use linux::process_files;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 
@@ -64,7 +63,8 @@ impl Record {
                 process_files::replace(&self.path, 0o600, "new", text.as_bytes())?;
                 return Err(SysError::new("write", self.path.display(), source));
             }
-            let _ = writeln!(text, "{line}");
+            text.push_str(line);
+            text.push('\n');
         }
         process_files::replace(&self.path, 0o600, "new", text.as_bytes())
     }

@@ -64,10 +64,12 @@ impl Supervisor {
             Ok(next) => next,
             Err(reason) => return self.refuse(&reason, was_ready),
         };
-        let mut lines = record::addresses(&model);
-        lines.extend(record::addresses(&self.model));
+        let addresses = record::addresses(&model);
         // A role that dies before it has changed over leaves the old ones to the next.
-        self.leftovers.extend(lines);
+        self.leftovers.append(&mut self.addresses);
+        let added: Vec<String> = addresses.difference(&self.leftovers).cloned().collect();
+        self.leftovers.extend(added);
+        self.addresses = addresses;
         if self.settings.process_name != settings.process_name {
             self.report(process::set_name(startup::process_name(&settings)));
         }

@@ -204,6 +204,7 @@ pub(super) fn begin(
         model,
         settings,
         generation: 1,
+        addresses: record::Lines::new(),
         leftovers: record::Lines::new(),
         addresses_left: false,
         instances: BTreeMap::new(),
@@ -417,8 +418,9 @@ impl Supervisor {
             Ok(lines) => self.leftovers = lines,
             Err(error) => self.reporter.error(error),
         }
+        self.addresses = record::addresses(&self.model);
         if self.wants(Kind::Vrrp) {
-            let mut lines = record::addresses(&self.model);
+            let mut lines = self.addresses.clone();
             lines.extend(self.leftovers.iter().cloned());
             self.report(self.record.write(&lines));
         }
