@@ -1,8 +1,10 @@
 //! What a configuration means: plain values, without run state and without facts of a kernel.
 
+mod listing;
 mod servers;
 mod track;
 
+pub use listing::Listing;
 pub use servers::{ServerNotify, Servers, VirtualServer};
 pub use track::{InitFile, Linkbeat, LinkbeatMethod, ParameterMatch, TrackFile, TrackProcess, TrackScript, Tracking};
 
@@ -27,6 +29,8 @@ pub struct Model {
     pub notify: BTreeMap<String, Notify>,
     /// The same of sync groups.
     pub notify_groups: BTreeMap<String, Notify>,
+    /// What lists show.
+    pub listing: Listing,
     /// There is something for the vrrp role.
     pub has_vrrp: bool,
     /// There is something for the check role.
@@ -329,6 +333,13 @@ pub struct Snmp {
     pub rfc3: bool,
     /// `enable_snmp_checker`.
     pub checker: bool,
+}
+
+impl Snmp {
+    /// Whether anything is served.
+    pub const fn is_wanted(&self) -> bool {
+        self.vrrp || self.rfc2 || self.rfc3 || self.checker
+    }
 }
 
 /// What D-Bus serves.

@@ -150,13 +150,10 @@ fn finish(low: &mut Lowering<'_>, halted: Option<Stage>) -> Model {
     if halted.is_none_or(|stage| stage > Stage::Checker) {
         low.finish_check_scripts(&mut servers);
     }
-    let (notify, notify_groups) = if reached {
-        tellings(low, &joined, &instances)
-    } else {
-        Default::default()
-    };
+    let (notify, notify_groups) = tellings(low, &joined, &instances, reached);
     Model {
         notify,
+        listing: joined.listing,
         notify_groups,
         global: std::mem::take(&mut low.global),
         has_vrrp: low.has_vrrp || !instances.is_empty(),
@@ -187,7 +184,15 @@ fn name_links(low: &Lowering<'_>, drafts: &mut [InstanceDraft]) {
 type Tellings = (BTreeMap<String, Notify>, BTreeMap<String, Notify>);
 
 /// Finishes who is told what, and judges every command that is run for it.
-fn tellings(low: &mut Lowering<'_>, joined: &join::Joined, instances: &BTreeMap<Name, Arc<Config>>) -> Tellings {
+fn tellings(
+    low: &mut Lowering<'_>,
+    joined: &join::Joined,
+    instances: &BTreeMap<Name, Arc<Config>>,
+    reached: bool,
+) -> Tellings {
+    if !reached {
+        return Tellings::default();
+    }
     low.finish_global_scripts();
     let groups = joined.groups.values();
     let groups = low.finish_group_notify(groups.map(|group| (group.name.as_str(), group.smtp_alert)));

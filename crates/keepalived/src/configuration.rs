@@ -5,7 +5,7 @@
 
 use crate::role::Kind;
 use conf::files::FsLoader;
-use conf::model::Process;
+use conf::model::{Process, Snmp};
 use conf::{Facts, InterfaceFact};
 use linux::namespace::InterfaceSummary;
 use linux::sched::{self, Scheduling};
@@ -138,6 +138,18 @@ impl Settings {
     }
 }
 
+/// What SNMP serves, with what the command line says: `all` (`-x`) and the socket of the master agent (`-A`).
+pub(crate) fn snmp(model: &Model, all: bool, socket: Option<&str>) -> Snmp {
+    let mut snmp = model.global.snmp.clone();
+    if all {
+        (snmp.vrrp, snmp.rfc2, snmp.rfc3, snmp.checker) = (true, true, true, true);
+    }
+    if let Some(socket) = socket {
+        snmp.socket = Some(socket.to_owned());
+    }
+    snmp
+}
+
 /// How a role's process is called and scheduled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProcessSettings {
@@ -154,6 +166,8 @@ pub(crate) fn process_settings(model: &Model, kind: Kind) -> ProcessSettings {
         Kind::Check => (&global.checker, "keepalived_lvs"),
         Kind::Vrrp => (&global.vrrp, "keepalived_vrrp"),
         Kind::Bfd => (&global.bfd, "keepalived_bfd"),
+        // In normal scheduling, whatever the others have.
+        Kind::Manage => (&Process::default(), "keepalived_manage"),
     };
     let usual = global.process_names.then(|| usual.to_owned());
     ProcessSettings {

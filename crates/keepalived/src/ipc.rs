@@ -7,6 +7,7 @@
 use crate::configuration::Bundle;
 use crate::log::Line;
 use crate::role::Kind;
+use crate::status::Happening;
 use linux::SysError;
 use linux::memfd::Sealed;
 use serde::de::DeserializeOwned;
@@ -69,6 +70,20 @@ pub(crate) enum ToRole {
         /// It is master.
         master: bool,
     },
+    /// Report your state, for the manage role; answered by [`FromRole::Report`].
+    Report,
+    /// To the manage role: these were asked for their state; [`ToRole::ReportOf`] comes of each that lives.
+    Asked {
+        /// Who.
+        roles: Vec<Kind>,
+    },
+    /// To the manage role, with what a role has reported in sealed memory.
+    ReportOf {
+        /// Whose.
+        role: Kind,
+    },
+    /// To the manage role.
+    Happened(Happening),
 }
 
 /// A change of a virtual or real server, and whom it is told: all that is there, in this order.
@@ -193,6 +208,10 @@ pub(crate) struct Options {
     pub(crate) address_monitoring: bool,
     /// `-m`: a crash leaves a core file.
     pub(crate) core_files: bool,
+    /// `-x`: SNMP serves everything it can.
+    pub(crate) snmp: bool,
+    /// `-A`: where the master agent of SNMP is.
+    pub(crate) snmp_socket: Option<String>,
     /// How often the role has to send [`FromRole::Beat`]; `None`: nobody listens for it.
     pub(crate) beat_every: Option<Duration>,
 }
@@ -282,6 +301,10 @@ pub(crate) enum FromRole {
         /// How long it may take.
         timeout: Duration,
     },
+    /// Of the manage role: it wants the state of the others; answered by [`ToRole::Asked`].
+    WantReports,
+    /// The answer to [`ToRole::Report`]. With it: the state in sealed memory.
+    Report,
     /// A virtual or real server has changed.
     ServerChanged(Box<ServerNotice>),
     /// Groups get marks (`nftables_ipvs`): the services of these, before they are set up.
@@ -357,6 +380,15 @@ mod tests {
             },
             ToRole::ScriptGone { ticket: 7 },
             ToRole::InstanceState { master: true },
+            ToRole::Report,
+            ToRole::Asked {
+                roles: vec![Kind::Vrrp, Kind::Check],
+            },
+            ToRole::ReportOf { role: Kind::Vrrp },
+            ToRole::Happened(Happening::Group {
+                name: "G".to_owned(),
+                state: crate::status::State::Fault,
+            }),
         ]
     }
 
@@ -370,6 +402,8 @@ mod tests {
                 dropped: 3,
             },
             FromRole::Beat,
+            FromRole::WantReports,
+            FromRole::Report,
             FromRole::StateChanged {
                 instance: "VI_1".to_owned(),
                 state: "MASTER".to_owned(),

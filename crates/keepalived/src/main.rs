@@ -13,6 +13,7 @@ mod log;
 mod mailer;
 mod role;
 mod sdnotify;
+mod status;
 mod supervisor;
 mod version;
 

@@ -228,8 +228,8 @@ fn configurations_are_compiled_beside_an_urgent_role_by_a_thread_that_is_not() {
 #[test]
 fn an_option_whose_feature_comes_later_says_so_once() {
     let place = Place::new(ONE_INSTANCE);
-    let mut daemon = place.daemon(&["-x", "-x"]);
-    daemon.wait_for("Option --snmp is not implemented yet");
+    let mut daemon = place.daemon(&["--perf", "--perf"]);
+    daemon.wait_for("Option --perf is not implemented yet");
     daemon.wait_for("Startup complete");
     let times = daemon
         .said

@@ -330,14 +330,14 @@ fn a_log_file_has_the_nanoseconds_and_each_process_its_own() {
 #[test]
 fn the_command_line_is_logged_with_each_word_in_quotes() {
     let place = Place::new(ONE_INSTANCE);
-    let mut daemon = place.daemon(&["-i", "two words", "-x", "stray"]);
+    let mut daemon = place.daemon(&["-i", "two words", "--debug", "stray"]);
     let line = daemon.wait_for("Command line: ");
     assert!(
-        line.ends_with(" '-n' '-l' '-G' '-i' 'two words' '-x' 'stray'"),
+        line.ends_with(" '-n' '-l' '-G' '-i' 'two words' '--debug' 'stray'"),
         "{line}"
     );
     daemon.wait_for("Unexpected argument(s): stray");
-    daemon.wait_for("Option --snmp is not implemented yet");
+    daemon.wait_for("Option --debug is not implemented yet");
     daemon.wait_for("Startup complete");
     daemon.stop();
 }

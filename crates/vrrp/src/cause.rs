@@ -37,6 +37,40 @@ pub enum Cause {
     Removed,
 }
 
+/// Why an instance is, or would be, the next master (RFC 6527, `vrrpv3StatisticsNewMasterReason`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// The last master is not heard any more.
+    Unanswered,
+    /// The last master has resigned.
+    Resigned,
+    /// The last master has a lower priority, or this router owns the addresses.
+    Outranks,
+}
+
+impl Succession {
+    /// What a happening makes of it in a router of this priority; `None`: nothing.
+    pub(crate) fn of(happening: &Happening, own: Priority) -> Option<Succession> {
+        match happening {
+            Happening::Start { .. } if own.is_owner() => Some(Succession::Outranks),
+            Happening::Heard(heard) => Some(match heard.claim {
+                Claim::Resigning => Succession::Resigned,
+                Claim::Holds(other) if other < own => Succession::Outranks,
+                Claim::Holds(_) => Succession::Unanswered,
+            }),
+            Happening::Start { .. } | Happening::Recovered { .. } => Some(Succession::Unanswered),
+            Happening::Faulted
+            | Happening::DeadlineReached
+            | Happening::Late { .. }
+            | Happening::AddressLost
+            | Happening::Priority(_)
+            | Happening::Promote
+            | Happening::Demote
+            | Happening::Stop { .. } => None,
+        }
+    }
+}
+
 impl Cause {
     /// What a happening would be the cause of; `None` if it changes no state. `waiting` is what the instance waits for.
     pub(crate) fn of(happening: &Happening, waiting: &BTreeSet<Waiting>) -> Option<Cause> {

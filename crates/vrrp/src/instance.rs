@@ -3,9 +3,10 @@
 //! Decides from interfaces and sockets whether the preconditions of an instance are met, and which address it sends
 //! from. Deliberately does not know other instances; the engine does.
 
-use crate::cause::Cause;
+use crate::action::StateName;
+use crate::cause::{Cause, Succession};
 use crate::config::{AddressKey, Config, Delivery, Name, Route, Rule, Tracked, Tracker, VirtualAddress};
-use crate::election::{Effect, Election, Happening};
+use crate::election::{Effect, Election, Happening, State};
 use crate::encoder::{Encoder, Origin, encoded_addresses, protocol, wants_old_checksum};
 use crate::engine::interfaces::{Interface, Interfaces};
 use crate::engine::tracking::Conditions;
@@ -27,6 +28,10 @@ pub(crate) struct Instance {
     pub(crate) election: Election,
     /// What brought it into its state.
     pub(crate) cause: Cause,
+    /// Why it is, or would be, the next master.
+    pub(crate) succession: Succession,
+    /// Since when it takes part in the election; `None`: it does not.
+    pub(crate) takes_part_since: Option<Instant>,
     pub(crate) ears: Ears,
     pub(crate) encoder: Encoder,
     /// What it waits for in its state, other members of its group included.
@@ -75,6 +80,8 @@ impl Instance {
         Instance {
             election: Election::new(Arc::clone(&config)),
             cause: Cause::Begins,
+            succession: Succession::Unanswered,
+            takes_part_since: None,
             ears: Ears::default(),
             encoder: Encoder::new(),
             waiting: BTreeSet::new(),
@@ -107,7 +114,16 @@ impl Instance {
     /// Lets its election answer a happening, and remembers what a change of state comes from.
     pub(crate) fn happen(&mut self, now: Instant, happening: Happening, effects: &mut Vec<Effect>) {
         let before = self.election.state().name();
+        // A master stays what it became.
+        if before != StateName::Master {
+            let next = Succession::of(&happening, self.election.effective());
+            self.succession = next.unwrap_or(self.succession);
+        }
         self.election.handle(now, happening, effects);
+        self.takes_part_since = match self.election.state() {
+            State::Init | State::Fault | State::Stopped => None,
+            State::Backup { .. } | State::Master { .. } => self.takes_part_since.or(Some(now)),
+        };
         if self.election.state().name() != before
             && let Some(cause) = Cause::of(&happening, &self.waiting)
         {

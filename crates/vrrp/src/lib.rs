@@ -37,7 +37,7 @@ mod waiting;
 pub mod wire;
 
 pub use action::Action;
-pub use cause::Cause;
+pub use cause::{Cause, Succession};
 pub use config::Config;
 pub use engine::Engine;
 pub use event::Event;

@@ -69,9 +69,8 @@ pub(crate) fn json_version(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 macro_rules! snmp {
-    ($($name:ident $keyword:literal |$snmp:ident| $set:expr;)*) => {
-        $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-            low.not_yet(line, $keyword);
+    ($($name:ident |$snmp:ident| $set:expr;)*) => {
+        $(pub(crate) fn $name(low: &mut Lowering<'_>, _line: Line<'_, '_>) {
             let $snmp: &mut Snmp = &mut low.global.snmp;
             $set;
         })*
@@ -79,17 +78,21 @@ macro_rules! snmp {
 }
 
 snmp! {
-    enable_traps "enable_traps" |snmp| snmp.traps = true;
-    enable_snmp_vrrp "enable_snmp_vrrp" |snmp| snmp.vrrp = true;
-    enable_snmp_rfc "enable_snmp_rfc" |snmp| { snmp.rfc2 = true; snmp.rfc3 = true };
-    enable_snmp_rfcv2 "enable_snmp_rfcv2" |snmp| snmp.rfc2 = true;
-    enable_snmp_rfcv3 "enable_snmp_rfcv3" |snmp| snmp.rfc3 = true;
-    enable_snmp_checker "enable_snmp_checker" |snmp| snmp.checker = true;
+    enable_traps |snmp| snmp.traps = true;
+    enable_snmp_vrrp |snmp| snmp.vrrp = true;
+    enable_snmp_rfc |snmp| { snmp.rfc2 = true; snmp.rfc3 = true };
+    enable_snmp_rfcv2 |snmp| snmp.rfc2 = true;
+    enable_snmp_rfcv3 |snmp| snmp.rfc3 = true;
+}
+
+/// `enable_snmp_checker`.
+pub(crate) fn enable_snmp_checker(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+    low.not_yet(line, "enable_snmp_checker");
+    low.global.snmp.checker = true;
 }
 
 /// `snmp_socket SPEC`.
 pub(crate) fn snmp_socket(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "snmp_socket");
     low.global.snmp.socket = line.word(1).map(str::to_owned);
 }
 

@@ -7,11 +7,11 @@ use crate::diagnostic::Class;
 use crate::lower::Lowering;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::tracker::GroupBlock;
-use crate::model::Tracking;
+use crate::model::{Listing, Tracking};
 use crate::source::Mark;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use vrrp::config::{Config, Group, Name, Objects, Script, Tracked, Tracker};
+use vrrp::config::{Config, Group, Name, Objects, Script, Tracked, Tracker, Wanted};
 use vrrp::draft::{About, Finding, Remark, Weight, join as join_all};
 
 /// What came of it.
@@ -19,6 +19,7 @@ pub(super) struct Joined {
     pub(super) groups: BTreeMap<Name, Arc<Group>>,
     pub(super) objects: Objects,
     pub(super) tracking: Tracking,
+    pub(super) listing: Listing,
 }
 
 /// Joins everything; `configs` get their groups and trackers.
@@ -36,6 +37,8 @@ pub(super) fn join(
         .filter(|draft| draft.draft.notify_priority_changes.is_none());
     let silent: BTreeSet<Name> = silent.map(|draft| Name::from(draft.name.as_str())).collect();
     let groups = blocks.iter().map(|block| block.draft.clone()).collect();
+    let masters = configs.values().filter(|config| config.wanted == Wanted::Master);
+    let masters = masters.map(|config| config.name.clone()).collect();
     let joined = join_all(configs, &order, groups, &silent);
     // Upstream goes no further without its interfaces, without a parameter, or after an instance that cannot run.
     if reached {
@@ -45,8 +48,12 @@ pub(super) fn join(
         unused(low, &joined.used);
     }
     let objects = objects(low, &joined.used);
+    let mut listing = listing(low, &joined.used, &blocks, &joined.groups);
+    listing.masters = masters;
+    listing.instances = order.into_iter().filter(|name| configs.contains_key(name)).collect();
     let tracking = tracking(low, &joined.used);
     Joined {
+        listing,
         groups: joined.groups,
         objects,
         tracking,
@@ -135,6 +142,38 @@ fn objects(low: &Lowering<'_>, used: &BTreeSet<Tracked>) -> Objects {
         }
     }
     objects
+}
+
+/// What lists show of groups and objects.
+fn listing(
+    low: &Lowering<'_>,
+    used: &BTreeSet<Tracked>,
+    blocks: &[GroupBlock],
+    groups: &BTreeMap<Name, Arc<Group>>,
+) -> Listing {
+    let mut order: Vec<Name> = Vec::new();
+    let mut left: BTreeSet<&Name> = groups.keys().collect();
+    for block in blocks {
+        if left.remove(&block.draft.name) {
+            order.push(block.draft.name.clone());
+        }
+    }
+    let weight = |object: &Tracked| {
+        let drafts = &low.tracking;
+        match object {
+            Tracked::Interface(_) => None,
+            Tracked::Script(name) => drafts.scripts.get(name.as_str()).map(|draft| draft.weight),
+            Tracked::File(name) => drafts.files.get(name.as_str()).map(|file| file.weight),
+            Tracked::Process(name) => drafts.processes.get(name.as_str()).map(|draft| draft.weight),
+            Tracked::Bfd(name) => drafts.sessions.get(name.as_str()).copied(),
+        }
+    };
+    let weights = used.iter().filter_map(|object| Some((object.clone(), weight(object)?)));
+    Listing {
+        groups: order,
+        weights: weights.collect(),
+        ..Listing::default()
+    }
 }
 
 /// What the daemon does for it.

@@ -98,6 +98,10 @@ pub(crate) struct Options {
     pub(crate) test: Option<Option<PathBuf>>,
     /// `--format`.
     pub(crate) format: ReportFormat,
+    /// `-x`.
+    pub(crate) snmp: bool,
+    /// `-A`.
+    pub(crate) snmp_socket: Option<String>,
     /// `--ignore-sigint`.
     pub(crate) ignore_sigint: bool,
     /// Options that were understood and whose feature does not exist yet.
@@ -455,9 +459,16 @@ mod tests {
     }
 
     #[test]
+    fn snmp_is_asked_for_with_the_socket_of_its_master_agent() {
+        let o = options("keepalived -x -A unix:/tmp/x");
+        assert_eq!((o.snmp, o.snmp_socket.as_deref()), (true, Some("unix:/tmp/x")));
+        assert!(!options("keepalived -n").snmp);
+    }
+
+    #[test]
     fn options_whose_feature_comes_later_are_named() {
-        let o = options("keepalived -x -A unix:/tmp/x --perf=all --debug");
-        assert_eq!(o.not_yet, ["--snmp", "--snmp-agent-socket", "--perf", "--debug"]);
+        let o = options("keepalived --perf=all --debug");
+        assert_eq!(o.not_yet, ["--perf", "--debug"]);
     }
 
     #[test]

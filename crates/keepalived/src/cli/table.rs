@@ -234,13 +234,13 @@ pub(crate) const TABLE: &[Spec] = &[
         &["pid file of the BFD process"],
         |o, v| path(&mut o.bfd_pid_file, v),
     ),
-    flag('x', "snmp", &["Enable SNMP"], |o, _| later(o, "--snmp")),
+    flag('x', "snmp", &["Enable SNMP"], |o, _| set(&mut o.snmp)),
     with(
         Some('A'),
         "snmp-agent-socket",
         "FILE",
         &["Socket of the SNMP master agent"],
-        |o, _| later(o, "--snmp-agent-socket"),
+        |o, v| text(&mut o.snmp_socket, v),
     ),
     with(
         Some('s'),

@@ -7,9 +7,11 @@
 mod bfd;
 pub(crate) mod check;
 mod compiler;
+mod manage;
 mod sessions;
 pub(crate) mod setup;
 mod vrrp;
+mod wait;
 
 use crate::bug;
 use crate::configuration::{Compiled, Model, compile};
@@ -17,6 +19,7 @@ use crate::exit;
 use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, Outcome, ToRole};
 use crate::log::outbox::Outbox;
 use crate::log::{Level, Line, Reporter};
+use crate::status::Happening;
 use ::vrrp::config::AddressKey;
 use base::Prefix;
 use compiler::Compiler;
@@ -47,11 +50,13 @@ pub(crate) enum Kind {
     Vrrp,
     /// Bidirectional forwarding detection.
     Bfd,
+    /// What other programs are told: SNMP.
+    Manage,
 }
 
 impl Kind {
     /// All roles, in the order they are started.
-    pub(crate) const ALL: [Kind; 3] = [Kind::Check, Kind::Vrrp, Kind::Bfd];
+    pub(crate) const ALL: [Kind; 4] = [Kind::Manage, Kind::Check, Kind::Vrrp, Kind::Bfd];
 
     /// The word after `--role=`.
     pub(crate) const fn word(self) -> &'static str {
@@ -59,6 +64,7 @@ impl Kind {
             Kind::Check => "check",
             Kind::Vrrp => "vrrp",
             Kind::Bfd => "bfd",
+            Kind::Manage => "manage",
         }
     }
 
@@ -68,6 +74,7 @@ impl Kind {
             Kind::Check => "Healthcheck",
             Kind::Vrrp => "VRRP",
             Kind::Bfd => "BFD",
+            Kind::Manage => "Management",
         }
     }
 
@@ -77,6 +84,16 @@ impl Kind {
             Kind::Check => "Keepalived_healthcheckers",
             Kind::Vrrp => "Keepalived_vrrp",
             Kind::Bfd => "Keepalived_bfd",
+            Kind::Manage => "Keepalived_manage",
+        }
+    }
+
+    /// Whether it is needed for what the daemon is there for. One that is not can fail without consequence: nobody waits for
+    /// it, and the daemon never ends because of it.
+    pub(crate) const fn is_essential(self) -> bool {
+        match self {
+            Kind::Check | Kind::Vrrp | Kind::Bfd => true,
+            Kind::Manage => false,
         }
     }
 
@@ -133,6 +150,22 @@ pub(crate) enum Order {
         /// It is master.
         master: bool,
     },
+    /// Answer with [`Context::answer_report`].
+    Report,
+    /// These were asked for their state.
+    Asked {
+        /// Who.
+        roles: Vec<Kind>,
+    },
+    /// What a role has reported.
+    ReportOf {
+        /// Whose it is.
+        role: Kind,
+        /// The state.
+        sealed: Sealed,
+    },
+    /// Managers may want to be told of this.
+    Happened(Happening),
 }
 
 /// Everything a role gets, and its way to talk to the supervisor.
@@ -239,6 +272,15 @@ impl Context {
         }
     }
 
+    /// Answers [`Order::Report`].
+    pub(crate) fn answer_report<T: Serialize>(&mut self, status: &T) {
+        let sent = ipc::seal("keepalived-report", status)
+            .and_then(|sealed| self.outbox.borrow_mut().send(&FromRole::Report, Some(sealed)));
+        if let Err(error) = sent {
+            self.reporter.error(error);
+        }
+    }
+
     /// Sends waiting log lines and messages, as many as the supervisor takes. To be called once in each turn of
     /// the role's loop, when everything urgent has been done.
     pub(crate) fn flush(&mut self) {
@@ -298,6 +340,13 @@ impl Context {
             ToRole::ScriptRan { ticket, outcome } => Next::Order(Order::ScriptRan { ticket, outcome }),
             ToRole::ScriptGone { ticket } => Next::Order(Order::ScriptGone { ticket }),
             ToRole::InstanceState { master } => Next::Order(Order::InstanceState { master }),
+            ToRole::Report => Next::Order(Order::Report),
+            ToRole::Asked { roles } => Next::Order(Order::Asked { roles }),
+            ToRole::ReportOf { role } => Next::Order(Order::ReportOf {
+                role,
+                sealed: first_sealed(descriptors)?,
+            }),
+            ToRole::Happened(happening) => Next::Order(Order::Happened(happening)),
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })
@@ -367,6 +416,7 @@ pub(crate) fn run(kind: Kind) -> u8 {
         Kind::Vrrp => vrrp::run(context),
         Kind::Bfd => bfd::run(context),
         Kind::Check => check::run(context),
+        Kind::Manage => manage::run(context),
     };
     let mut outbox = outbox.borrow_mut();
     if let Err(error) = outbox.send(&FromRole::Finished, None) {

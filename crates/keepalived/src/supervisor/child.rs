@@ -29,7 +29,10 @@ pub(super) struct Child {
     pub(super) backoff: Backoff,
     /// Its process has been started before.
     pub(super) was_started: bool,
-    pid_path: PathBuf,
+    /// It did not take what it was told last, and that was said (see [`super::manage`]).
+    pub(super) is_deaf: bool,
+    /// None: there is no pid file, and nothing to lock.
+    pid_path: Option<PathBuf>,
     lock: Option<LockedFile>,
 }
 
@@ -77,20 +80,21 @@ pub(super) enum Claim {
 
 impl Child {
     /// A role that does nothing yet.
-    pub(super) fn new(kind: Kind, pid_path: &Path) -> Child {
+    pub(super) fn new(kind: Kind, pid_path: Option<&Path>) -> Child {
         Child {
             kind,
             state: State::Idle,
             backoff: Backoff::default(),
             was_started: false,
-            pid_path: pid_path.to_owned(),
+            is_deaf: false,
+            pid_path: pid_path.map(Path::to_owned),
             lock: None,
         }
     }
 
     /// Where the pid file is.
-    pub(super) fn pid_path(&self) -> &Path {
-        &self.pid_path
+    pub(super) fn pid_path(&self) -> Option<&Path> {
+        self.pid_path.as_deref()
     }
 
     /// Locks the pid file, unless it is locked and in its place.
@@ -98,7 +102,10 @@ impl Child {
         if self.lock.as_ref().is_some_and(LockedFile::is_in_place) {
             return Ok(Claim::Ours);
         }
-        Ok(match lock_pid_file(&self.pid_path)? {
+        let Some(path) = &self.pid_path else {
+            return Ok(Claim::Ours);
+        };
+        Ok(match lock_pid_file(path)? {
             Locking::Locked(lock) => {
                 self.lock = Some(lock);
                 Claim::Ours

@@ -100,12 +100,7 @@ impl Supervisor {
                 None
             }
             FromRole::GroupChanged { group, state, cause } => {
-                self.tell_change(Change {
-                    subject: Subject::Group(group),
-                    state,
-                    priority: 0,
-                    cause,
-                });
+                self.on_group(group, state, cause);
                 None
             }
             FromRole::PriorityChanged {
@@ -144,6 +139,14 @@ impl Supervisor {
                 self.on_services_settled(generation);
                 None
             }
+            FromRole::WantReports => {
+                self.ask_for_reports();
+                None
+            }
+            FromRole::Report => {
+                self.forward_report(kind, descriptors);
+                None
+            }
             FromRole::Beat | FromRole::Finished => None,
             // One that cannot take a configuration over goes on, and so does everybody else.
             FromRole::Ready { generation } | FromRole::Reloaded { generation } | FromRole::Refused { generation } => {
@@ -172,10 +175,21 @@ impl Supervisor {
     fn on_state(&mut self, instance: String, state: String, priority: u8, cause: String) {
         self.instances.insert(instance.clone(), (state.clone(), priority));
         self.tell_sync_direction(Some(&instance));
+        self.tell_manage_of_instance(&instance, &state);
         self.tell_change(Change {
             subject: Subject::Instance(instance),
             state,
             priority,
+            cause,
+        });
+    }
+
+    fn on_group(&mut self, group: String, state: String, cause: String) {
+        self.tell_manage_of_group(&group, &state);
+        self.tell_change(Change {
+            subject: Subject::Group(group),
+            state,
+            priority: 0,
             cause,
         });
     }
@@ -193,14 +207,16 @@ impl Supervisor {
     pub(super) fn settle(&mut self) {
         let current = self.generation;
         let runs = |running: &Running| running.stopping.is_some() || running.generation == Some(current);
-        if !self.children.iter().filter_map(|child| child.running()).all(runs) {
+        let needed = self.children.iter().filter(|child| child.kind.is_essential());
+        if !needed.filter_map(|child| child.running()).all(runs) {
             return;
         }
         // Without the bfd role the virtual routers run with what they know; systemd must not end them for it.
         let waiting = self
             .children
             .iter()
-            .any(|child| child.kind != Kind::Bfd && matches!(child.state, State::Waiting { .. }));
+            .filter(|child| child.kind != Kind::Bfd && child.kind.is_essential())
+            .any(|child| matches!(child.state, State::Waiting { .. }));
         if self.preparing {
             return;
         }
@@ -332,7 +348,7 @@ impl Supervisor {
     fn judge(&self, kind: Kind, pid: Pid, ended: Ended) -> Option<u8> {
         let limited = process_settings(&self.model, kind).scheduling.realtime_limit.is_some();
         match ended {
-            Ended::Exited(code) if exit::is_permanent(code) => {
+            Ended::Exited(code) if exit::is_permanent(code) && kind.is_essential() => {
                 let word = match code {
                     exit::CONFIG => "CONFIG",
                     exit::PERMISSION => "NO PERMISSION",
@@ -350,7 +366,7 @@ impl Supervisor {
             }
             Ended::Killed(number) => self.reporter.say(Level::Alert, reason_killed(pid, number, limited)),
         }
-        if !self.options.no_respawn {
+        if !self.options.no_respawn || !kind.is_essential() {
             return None;
         }
         let text = format!("{} child process({pid}) died: Exiting", kind.title());

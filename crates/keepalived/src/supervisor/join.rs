@@ -17,6 +17,7 @@ impl Supervisor {
         let others: &[Kind] = match started {
             Kind::Bfd => &[Kind::Vrrp, Kind::Check],
             Kind::Vrrp | Kind::Check => &[Kind::Bfd],
+            Kind::Manage => &[],
         };
         for other in others {
             if self.channel_of(*other).is_some() {

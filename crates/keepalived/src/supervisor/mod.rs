@@ -8,6 +8,7 @@ mod child;
 mod dump;
 mod events;
 mod join;
+mod manage;
 mod orphan;
 mod paths;
 mod record;
@@ -19,7 +20,7 @@ mod startup;
 mod stop;
 
 use crate::cli::Options;
-use crate::configuration::{Bundle, Model, Settings, Source};
+use crate::configuration::{Bundle, Model, Settings, Source, snmp};
 use crate::ipc::{self, Briefing};
 use crate::log::writer::Writer;
 use crate::log::{Level, Reporter};
@@ -39,7 +40,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -163,6 +164,9 @@ pub(crate) fn run(options: Options, argv0: OsString) -> u8 {
 impl Supervisor {
     fn run(&mut self) -> u8 {
         loop {
+            if matches!(self.phase, Phase::Stopping) {
+                self.stop_manage();
+            }
             if matches!(self.phase, Phase::Stopping)
                 && self.children.iter().all(|c| c.running().is_none())
                 && self.end_scripts(process::monotonic())
@@ -251,7 +255,10 @@ impl Supervisor {
             .into_iter()
             .filter(|kind| self.wants(*kind) || cleans(*kind))
             .collect();
-        if !Kind::ALL.into_iter().any(|kind| self.wants(kind)) {
+        if !Kind::ALL
+            .into_iter()
+            .any(|kind| kind.is_essential() && self.wants(kind))
+        {
             self.reporter
                 .say(Level::Warning, "Warning - keepalived has no configuration to run");
         }
@@ -266,7 +273,13 @@ impl Supervisor {
             Kind::Check => self.model.has_checkers && !self.options.no_check,
             Kind::Vrrp => self.model.has_vrrp && !self.options.no_vrrp,
             Kind::Bfd => self.model.has_bfd && !self.options.no_bfd,
+            Kind::Manage => self.snmp().is_wanted(),
         }
+    }
+
+    /// What SNMP serves.
+    fn snmp(&self) -> conf::model::Snmp {
+        snmp(&self.model, self.options.snmp, self.options.snmp_socket.as_deref())
     }
 
     /// Whether a role is to run with the present configuration.
@@ -274,6 +287,7 @@ impl Supervisor {
         match kind {
             Kind::Vrrp => self.has_blocks(kind) || (self.options.all && !self.options.no_vrrp),
             Kind::Bfd => self.has_blocks(kind) || (self.options.all && !self.options.no_bfd),
+            Kind::Manage => self.has_blocks(kind),
             Kind::Check => {
                 !self.options.no_check && (self.has_blocks(kind) || self.options.all || self.follows_an_instance())
             }
@@ -317,7 +331,7 @@ impl Supervisor {
             Ok(Claim::Theirs) => Err(format!(
                 "{} process is not started: its pid file {} is locked by another one",
                 kind.title(),
-                self.paths.role(kind).display()
+                self.paths.role(kind).unwrap_or(Path::new("")).display()
             )),
             Err(error) => Err(error.to_string()),
         };
@@ -366,6 +380,8 @@ impl Supervisor {
                 release_vips: options.release_vips,
                 address_monitoring: options.address_monitoring,
                 core_files: options.core_files,
+                snmp: options.snmp,
+                snmp_socket: options.snmp_socket.clone(),
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },
             leftovers: self.leftovers.iter().cloned().collect(),

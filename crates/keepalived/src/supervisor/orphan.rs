@@ -64,7 +64,8 @@ pub(super) fn claim(kind: Kind, paths: &PidPaths, reporter: &Reporter) -> Result
 }
 
 fn press(role: &Child, how: Done, reporter: &Reporter) {
-    let Some(pid) = linux::lock::holder(role.pid_path()).filter(|pid| process::is_orphan(*pid)) else {
+    let holder = role.pid_path().and_then(linux::lock::holder);
+    let Some(pid) = holder.filter(|pid| process::is_orphan(*pid)) else {
         return;
     };
     let name = role.kind.title();

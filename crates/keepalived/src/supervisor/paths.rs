@@ -75,22 +75,24 @@ impl PidPaths {
         }
     }
 
-    /// A role's.
-    pub(crate) fn role(&self, kind: Kind) -> &Path {
+    /// A role's; one that upstream does not have has none.
+    pub(crate) fn role(&self, kind: Kind) -> Option<&Path> {
         self.roles
             .iter()
             .find(|(other, _)| *other == kind)
-            .map_or(Path::new(""), |(_, path)| path)
+            .map(|(_, path)| path.as_path())
     }
 
     /// The record of virtual addresses.
     pub(crate) fn addresses(&self) -> PathBuf {
-        self.role(Kind::Vrrp).with_extension("addresses")
+        let path = self.role(Kind::Vrrp).unwrap_or(&self.parent);
+        path.with_extension("addresses")
     }
 
     /// The record of virtual services.
     pub(crate) fn services(&self) -> PathBuf {
-        self.role(Kind::Check).with_extension("services")
+        let path = self.role(Kind::Check).unwrap_or(&self.parent);
+        path.with_extension("services")
     }
 }
 
@@ -111,6 +113,7 @@ pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, tempor
         Some(Kind::Vrrp) => "",
         Some(Kind::Check) => "_check",
         Some(Kind::Bfd) => "_bfd",
+        Some(Kind::Manage) => "_manage",
     };
     let path = with_suffix(&base, who);
     let names: Vec<&str> = [&settings.namespace, &settings.instance]
@@ -160,13 +163,17 @@ mod tests {
         let choose = |s: &Settings| PidPaths::choose(&Options::default(), s, Path::new("/work"));
         let plain = choose(&named(None, None));
         assert_eq!(plain.parent, Path::new("/run/keepalived.pid"));
-        assert_eq!(plain.role(Kind::Vrrp), Path::new("/run/vrrp.pid"));
+        assert_eq!(plain.role(Kind::Vrrp), Some(Path::new("/run/vrrp.pid")));
+        assert_eq!(plain.role(Kind::Manage), None);
         assert_eq!(plain.addresses(), Path::new("/run/vrrp.addresses"));
         assert_eq!(plain.services(), Path::new("/run/checkers.services"));
         assert_eq!(plain.folder, None);
         let apart = choose(&named(Some("blue"), Some("one")));
         assert_eq!(apart.parent, Path::new("/run/keepalived/keepalived_one.pid"));
-        assert_eq!(apart.role(Kind::Check), Path::new("/run/keepalived/checkers_one.pid"));
+        assert_eq!(
+            apart.role(Kind::Check),
+            Some(Path::new("/run/keepalived/checkers_one.pid"))
+        );
         assert_eq!(apart.folder, Some(PathBuf::from("/run/keepalived")));
     }
 

@@ -54,6 +54,8 @@ impl Supervisor {
         self.tell_systemd(sdnotify::State::Stopping);
         for child in &mut self.children {
             let told = match &mut child.state {
+                // It tells managers of what the others do at their end.
+                State::Running(_) if !child.kind.is_essential() => Ok(()),
                 State::Running(running) => running.stop(until),
                 State::Idle | State::Waiting { .. } => {
                     child.state = State::Idle;

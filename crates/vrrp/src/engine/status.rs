@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::action::StateName;
+use crate::cause::{Cause, Succession};
 use crate::config::{Config, Group, Name, Priority};
 use crate::counters::Counters;
 use crate::election::State;
@@ -9,6 +10,7 @@ use crate::track::Sum;
 use crate::waiting::Waiting;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use base::Instant;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -32,6 +34,12 @@ pub struct Status {
     pub state: StateName,
     /// Its effective priority.
     pub priority: Priority,
+    /// What brought it into its state.
+    pub cause: Cause,
+    /// Why it is, or would be, the next master.
+    pub succession: Succession,
+    /// Since when it takes part in the election; `None`: it does not.
+    pub takes_part_since: Option<Instant>,
     /// What it waits for in FAULT.
     pub waiting: Vec<Waiting>,
     /// The master a backup believes, or its own address while it is master.
@@ -42,6 +50,8 @@ pub struct Status {
     pub master_interval: Duration,
     /// Where its adverts come from.
     pub source: Option<IpAddr>,
+    /// Whether each of its addresses is there: those of the adverts, then the excluded ones.
+    pub held: Vec<bool>,
     /// How its effective priority comes about.
     pub sum: Sum,
     /// What it counted.
@@ -106,12 +116,16 @@ impl Engine {
             name: instance.config.name.clone(),
             config: Arc::clone(&instance.config),
             state: election.state().name(),
+            cause: instance.cause.clone(),
+            succession: instance.succession,
+            takes_part_since: instance.takes_part_since,
             priority: election.effective(),
             waiting: instance.waiting.iter().cloned().collect(),
             master,
             master_priority,
             master_interval: election.master_interval(),
             source: instance.place.source,
+            held: instance.keys().map(|key| self.holdings.is_installed(&key)).collect(),
             sum: Sum {
                 effective: election.effective(),
                 ..instance.sum.clone()

@@ -51,7 +51,7 @@ impl Links {
             let concerned = match kind {
                 Kind::Vrrp => audience.vrrp,
                 Kind::Check => audience.checker,
-                Kind::Bfd => false,
+                Kind::Bfd | Kind::Manage => false,
             };
             if concerned {
                 link.waiting.insert(session.clone(), state);

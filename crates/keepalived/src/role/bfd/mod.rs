@@ -201,6 +201,8 @@ impl Role {
                 | Order::ScriptRan { .. }
                 | Order::ScriptGone { .. }
                 | Order::InstanceState { .. } => {}
+                // It reports nothing.
+                Order::Report | Order::Asked { .. } | Order::ReportOf { .. } | Order::Happened(_) => {}
                 Order::Stop => {
                     self.stopping = true;
                     self.engine.handle(now, Input::Shutdown, &mut self.actions);

@@ -12,9 +12,9 @@ mod marks;
 mod news;
 mod sync;
 mod tell;
-mod wait;
 
 use super::sessions::Sessions;
+use super::wait::{self, Watched};
 use super::{Context, Order};
 use crate::configuration::Model;
 use crate::exit;
@@ -34,7 +34,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
-use wait::Watched;
 
 /// Answers taken in one turn. More wait for the next: the table is brought up to date in between.
 const ANSWERS_PER_TURN: usize = 1_000;
@@ -344,7 +343,12 @@ impl Role {
                 }
                 Order::ScriptGone { ticket } => self.asking.gone(ticket),
                 Order::InstanceState { master } => self.kernel.sync.instance(master),
-                Order::ScriptResult { .. } | Order::ClearStats => {}
+                Order::Report => {}
+                Order::ScriptResult { .. }
+                | Order::ClearStats
+                | Order::Asked { .. }
+                | Order::ReportOf { .. }
+                | Order::Happened(_) => {}
                 Order::Stop => {
                     self.stopping = true;
                     if !self.context.options.keep_services {

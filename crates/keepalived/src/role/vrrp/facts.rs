@@ -78,6 +78,11 @@ impl Watcher {
         self.statics = statics;
     }
 
+    /// Every interface.
+    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
+        self.mirror.links()
+    }
+
     /// The name of an interface.
     pub(super) fn name_of(&self, index: IfIndex) -> Option<IfName> {
         self.mirror.link(index).map(|link| link.name)

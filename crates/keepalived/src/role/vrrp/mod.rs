@@ -19,6 +19,7 @@ mod paths;
 mod reload;
 mod report;
 mod scripts;
+mod snapshot;
 mod sockets;
 pub(in crate::role) mod tracked;
 mod translate;
@@ -100,6 +101,7 @@ struct Role {
     sockets: Sockets,
     effects: Effects,
     engine: Engine,
+    started: Instant,
     promotion: Promotion,
     sessions: Sessions,
     /// What the engine wants and has not got yet.
@@ -170,6 +172,7 @@ impl Role {
             sockets: Sockets::new(FIRST_SOCKET),
             effects,
             engine,
+            started: now,
             sessions: Sessions::default(),
             actions,
             behind: Vec::new(),
@@ -477,11 +480,17 @@ impl Role {
                     self.context.answer_dump(kind, &text);
                 }
                 Order::ClearStats => self.engine.clear_counters(),
+                Order::Report => {
+                    let status = self.snapshot(now);
+                    self.context.answer_report(&status);
+                }
                 // Only the bfd role tells this one anything.
                 Order::Link { with: _, channel } => self.listen_to_sessions(now, channel),
                 Order::ScriptResult { script, outcome } => self.script_ended(now, script, outcome),
                 // This role asks for none.
                 Order::ScriptRan { .. } | Order::ScriptGone { .. } | Order::InstanceState { .. } => {}
+                // These are for the manage role.
+                Order::Asked { .. } | Order::ReportOf { .. } | Order::Happened(_) => {}
                 Order::Stop => {
                     self.stopping = true;
                     self.change = None;

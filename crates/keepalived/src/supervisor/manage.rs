@@ -1,0 +1,94 @@
+//! The manage role: what it is told of the others. It gets nothing else, and nothing waits for it.
+
+use super::{Phase, Supervisor};
+use crate::ipc::ToRole;
+use crate::role::Kind;
+use crate::status::{Happening, State};
+use linux::SysError;
+use linux::memfd::Sealed;
+use linux::process;
+use std::os::fd::OwnedFd;
+
+/// The roles that have something to report.
+const REPORTING: [Kind; 2] = [Kind::Vrrp, Kind::Check];
+
+impl Supervisor {
+    /// Asks those that run for their state, on behalf of the manage role.
+    pub(super) fn ask_for_reports(&mut self) {
+        let mut asked = Vec::new();
+        for kind in REPORTING {
+            let child = self.children.iter().find(|child| child.kind == kind);
+            let running = child.and_then(|child| child.running());
+            // One that ends has said what there was to say.
+            let Some(running) = running.filter(|running| running.stopping.is_none() && !running.closed) else {
+                continue;
+            };
+            match running.tell(&ToRole::Report, None) {
+                Ok(()) => asked.push(kind),
+                Err(error) => self.reporter.error(error),
+            }
+        }
+        self.tell_manage(&ToRole::Asked { roles: asked }, None);
+    }
+
+    /// Hands on what a role has reported.
+    pub(super) fn forward_report(&mut self, role: Kind, descriptors: Vec<OwnedFd>) {
+        match descriptors.into_iter().next().map(Sealed::from_fd) {
+            Some(Ok(sealed)) => self.tell_manage(&ToRole::ReportOf { role }, Some(&sealed)),
+            Some(Err(error)) => self.reporter.error(error),
+            None => {
+                let error = std::io::Error::other("it is empty");
+                self.reporter
+                    .error(SysError::new("hand on the report of a role", role.word(), error));
+            }
+        }
+    }
+
+    pub(super) fn tell_manage_of_instance(&mut self, name: &str, state: &str) {
+        let name = name.to_owned();
+        if let Some(state) = State::of_word(state) {
+            self.tell_manage_of(Happening::Instance { name, state });
+        }
+    }
+
+    pub(super) fn tell_manage_of_group(&mut self, name: &str, state: &str) {
+        let name = name.to_owned();
+        if let Some(state) = State::of_word(state) {
+            self.tell_manage_of(Happening::Group { name, state });
+        }
+    }
+
+    /// Tells the manage role what managers may want to know at once.
+    pub(super) fn tell_manage_of(&mut self, happening: Happening) {
+        self.tell_manage(&ToRole::Happened(happening), None);
+    }
+
+    /// Tells the manage role something. If it does not listen that is said once, until it does again.
+    fn tell_manage(&mut self, message: &ToRole, sealed: Option<&Sealed>) {
+        let Some(child) = self.children.iter_mut().find(|child| child.kind == Kind::Manage) else {
+            return;
+        };
+        let Some(running) = child.running() else { return };
+        let told = running.tell(message, sealed);
+        let was_deaf = std::mem::replace(&mut child.is_deaf, told.is_err());
+        if let (Err(error), false) = (told, was_deaf) {
+            self.reporter.error(error);
+        }
+    }
+
+    /// The daemon ends: once the others are gone, nothing more can happen that managers are told of.
+    pub(super) fn stop_manage(&mut self) {
+        let until = process::monotonic().after(self.settings.child_wait);
+        let others = self.children.iter().filter(|child| child.kind != Kind::Manage);
+        if self.phase != Phase::Stopping || others.filter_map(|child| child.running()).next().is_some() {
+            return;
+        }
+        let mut stopped = Ok(());
+        for child in self.children.iter_mut().filter(|child| child.kind == Kind::Manage) {
+            if let Some(running) = child.running_mut().filter(|running| running.stopping.is_none()) {
+                stopped = running.stop(until);
+            }
+        }
+        self.report(stopped);
+    }
+}
