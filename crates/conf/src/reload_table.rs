@@ -96,7 +96,7 @@ const DAEMON: &[Row] = rows! { "global_defs":
     stats_dump_file "stats_dump_file" NotYet "";
     json_dump_file "json_dump_file" NotYet "";
     json_version "json_version" InPlace "from the next dump";
-    snmp "snmp_socket, enable_snmp_vrrp, ..." NotYet "";
+    snmp "snmp_socket, enable_snmp_vrrp, ..." InPlace "as the rows below; the process starts and ends with them";
     dbus "enable_dbus, dbus_service_name, dbus_no_interface_name" NotYet "";
     reload_check_config "reload_check_config" InPlace "that of the running configuration says where the messages about the new one go";
     netlink_command_buffer "vrrp_netlink_cmd_rcv_bufs, vrrp_netlink_cmd_rcv_bufs_force" InPlace "grows, never shrinks";
@@ -124,12 +124,12 @@ const MAIL: &[Row] = rows! { "mail":
 };
 
 const SNMP: &[Row] = rows! { "SNMP":
-    socket "snmp_socket" NotYet "";
-    traps "enable_traps" NotYet "";
-    vrrp "enable_snmp_vrrp" NotYet "";
-    rfc2 "enable_snmp_rfcv2, enable_snmp_rfc" NotYet "";
-    rfc3 "enable_snmp_rfcv3, enable_snmp_rfc" NotYet "";
-    checker "enable_snmp_checker" NotYet "";
+    socket "snmp_socket" InPlace "a new session with the master agent";
+    traps "enable_traps" InPlace "from the next change";
+    vrrp "enable_snmp_vrrp" InPlace "a new session with the master agent";
+    rfc2 "enable_snmp_rfcv2, enable_snmp_rfc" InPlace "the same";
+    rfc3 "enable_snmp_rfcv3, enable_snmp_rfc" InPlace "the same";
+    checker "enable_snmp_checker" InPlace "the same";
 };
 
 const DBUS: &[Row] = rows! { "D-Bus":
@@ -231,8 +231,8 @@ const SHARED: &[Row] = rows! { "global_defs for virtual servers":
     no_checker_emails "no_checker_emails" InPlace "";
     log_all_failures "checker_log_all_failures" InPlace "";
     smtp_alert "smtp_alert_checker, smtp_alert" InPlace "from the next mail";
-    service_stats_age "snmp_vs_stats_update_interval" NotYet "";
-    real_stats_age "snmp_rs_stats_update_interval" NotYet "";
+    service_stats_age "snmp_vs_stats_update_interval" InPlace "";
+    real_stats_age "snmp_rs_stats_update_interval" InPlace "";
     namespace "net_namespace_ipvs" Refused "";
 };
 

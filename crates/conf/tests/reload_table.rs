@@ -91,6 +91,7 @@ const VALUES: &[&str] = &[
     "Model",
     "Tracking",
     // Values.
+    "Listing",
     "Command",
     "Identity",
     "Announcing",

@@ -16,4 +16,4 @@ mod words;
 
 pub use action::{Action, Input, Level, Notice, Ticket};
 pub use config::{Config, Server};
-pub use engine::{Engine, Marked};
+pub use engine::{Engine, Marked, RealStatus, ServerStatus};

@@ -272,3 +272,33 @@ fn programs_are_named_as_they_are_written() {
         "Misc check for [[10.0.0.1]:tcp:80 VS [192.0.2.1]:tcp:80] by [/bin/check] failed with retry disabled (failed)."
     );
 }
+
+#[test]
+fn managers_read_which_servers_are_up_and_how_many_checks_say_otherwise() {
+    let with_sorry = Service {
+        sorry: Some(sorry()),
+        ..service(1, vec![real(1), real(2)])
+    };
+    let mut play = Play::new(config([with_tcp(with_sorry)]));
+    let read = |play: &Play| {
+        let status = play.engine.status().next().unwrap();
+        let reals = status.reals.iter();
+        let reals: Vec<_> = reals
+            .map(|real| (real.up, real.weight, real.failed_checks, real.waiting_checks))
+            .collect();
+        (status.quorum, status.sorry, reals)
+    };
+    assert_eq!(
+        read(&play),
+        (true, false, vec![(true, 1, 0, 1), (true, 1, 0, 1)]),
+        "nobody has answered"
+    );
+    play.round(&[1]);
+    play.round(&[1]);
+    assert_eq!(read(&play), (true, false, vec![(true, 1, 0, 0), (false, 1, 1, 0)]));
+    play.round(&[]);
+    assert!(read(&play).0, "the first failure is not the last word");
+    play.round(&[]);
+    assert_eq!(read(&play), (false, true, vec![(false, 1, 1, 0), (false, 1, 1, 0)]));
+    assert_eq!(play.engine.status().next().unwrap().services.len(), 1);
+}

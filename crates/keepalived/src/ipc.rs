@@ -7,7 +7,7 @@
 use crate::configuration::Bundle;
 use crate::log::Line;
 use crate::role::Kind;
-use crate::status::Happening;
+use crate::status::{Happening, Wish};
 use linux::SysError;
 use linux::memfd::Sealed;
 use serde::de::DeserializeOwned;
@@ -70,7 +70,7 @@ pub(crate) enum ToRole {
         /// It is master.
         master: bool,
     },
-    /// Report your state, for the manage role; answered by [`FromRole::Report`].
+    /// Report your state, for the manage role; answered by [`Managing::Report`].
     Report,
     /// To the manage role: these were asked for their state; [`ToRole::ReportOf`] comes of each that lives.
     Asked {
@@ -84,6 +84,8 @@ pub(crate) enum ToRole {
     },
     /// To the manage role.
     Happened(Happening),
+    /// A manager sets this.
+    Set(Wish),
 }
 
 /// A change of a virtual or real server, and whom it is told: all that is there, in this order.
@@ -97,6 +99,8 @@ pub(crate) struct ServerNotice {
     pub(crate) line: Option<String>,
     /// Subject and text of a mail.
     pub(crate) mail: Option<(String, String)>,
+    /// What managers may be told.
+    pub(crate) happening: Option<Happening>,
 }
 
 /// How a run of a script ended.
@@ -301,10 +305,8 @@ pub(crate) enum FromRole {
         /// How long it may take.
         timeout: Duration,
     },
-    /// Of the manage role: it wants the state of the others; answered by [`ToRole::Asked`].
-    WantReports,
-    /// The answer to [`ToRole::Report`]. With it: the state in sealed memory.
-    Report,
+    /// About what managers read and set.
+    Managing(Managing),
     /// A virtual or real server has changed.
     ServerChanged(Box<ServerNotice>),
     /// Groups get marks (`nftables_ipvs`): the services of these, before they are set up.
@@ -321,6 +323,17 @@ pub(crate) enum FromRole {
     },
     /// Everything is withdrawn; the process ends now.
     Finished,
+}
+
+/// What roles say about what managers read and set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Managing {
+    /// Of the manage role: it wants the state of the others; answered by [`ToRole::Asked`].
+    WantReports,
+    /// Of the manage role: a manager sets this, and it is permitted.
+    Set(Wish),
+    /// The answer to [`ToRole::Report`]. With it: the state in sealed memory.
+    Report,
 }
 
 /// Bytes of a message or of something sealed.
@@ -385,6 +398,10 @@ mod tests {
                 roles: vec![Kind::Vrrp, Kind::Check],
             },
             ToRole::ReportOf { role: Kind::Vrrp },
+            ToRole::Set(Wish::Preempt {
+                instance: "one".to_owned(),
+                preempt: true,
+            }),
             ToRole::Happened(Happening::Group {
                 name: "G".to_owned(),
                 state: crate::status::State::Fault,
@@ -402,8 +419,14 @@ mod tests {
                 dropped: 3,
             },
             FromRole::Beat,
-            FromRole::WantReports,
-            FromRole::Report,
+            FromRole::Managing(Managing::WantReports),
+            FromRole::Managing(Managing::Set(Wish::Weight {
+                service: "x 0".to_owned(),
+                address: std::net::IpAddr::from([10, 0, 0, 1]),
+                port: 80,
+                weight: 7,
+            })),
+            FromRole::Managing(Managing::Report),
             FromRole::StateChanged {
                 instance: "VI_1".to_owned(),
                 state: "MASTER".to_owned(),
@@ -438,6 +461,10 @@ mod tests {
                 script: Some(Script::default()),
                 line: Some("VS [192.0.2.1]:tcp:80 UP\n\0".to_owned()),
                 mail: Some(("subject".to_owned(), "text".to_owned())),
+                happening: Some(Happening::Quorum {
+                    service: "x 0".to_owned(),
+                    up: true,
+                }),
             })),
             FromRole::ServicesMarked {
                 lines: vec!["fwmark 7 inet".to_owned()],

@@ -2,7 +2,9 @@
 //!
 //! The manage role compiles the same configuration; only what it cannot know from there is in here.
 
+use lvs::config::Key;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -64,6 +66,10 @@ pub(crate) struct InstanceStatus {
     pub(crate) state: State,
     /// Its effective priority.
     pub(crate) priority: u8,
+    /// The priority it was given, by the configuration or by a manager.
+    pub(crate) base_priority: u8,
+    /// Whether it takes over from a master of lower priority.
+    pub(crate) preempts: bool,
     /// The address of the master: of a backup the one it believes, of a master its own.
     pub(crate) master: Option<IpAddr>,
     /// Where its adverts come from.
@@ -76,6 +82,10 @@ pub(crate) struct InstanceStatus {
     pub(crate) succession: Succession,
     /// Which of its addresses are there: those of the adverts, then the excluded ones.
     pub(crate) held: Vec<bool>,
+    /// Which of its routes are there.
+    pub(crate) routes_held: Vec<bool>,
+    /// Which of its rules are there.
+    pub(crate) rules_held: Vec<bool>,
     /// What it counted.
     pub(crate) counts: Counts,
 }
@@ -174,6 +184,91 @@ pub(crate) struct InterfaceStatus {
     pub(crate) mac: Option<[u8; 6]>,
 }
 
+/// Everything of the check role.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CheckStatus {
+    /// The virtual servers.
+    pub(crate) services: Vec<ServiceStatus>,
+}
+
+/// A virtual server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServiceStatus {
+    /// Which ([`service_name`]).
+    pub(crate) name: String,
+    /// It has its quorum.
+    pub(crate) quorum: bool,
+    /// The kernel has it.
+    pub(crate) alive: bool,
+    /// What went through it.
+    pub(crate) traffic: Traffic,
+    /// Its real servers.
+    pub(crate) reals: Vec<RealStatus>,
+    /// Its sorry server; up while it answers.
+    pub(crate) sorry: Option<RealStatus>,
+}
+
+/// A real server, or a sorry server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RealStatus {
+    /// Its address.
+    pub(crate) address: IpAddr,
+    /// Its port; 0: that of the service.
+    pub(crate) port: u16,
+    /// It is up.
+    pub(crate) up: bool,
+    /// Its weight.
+    pub(crate) weight: u32,
+    /// Checks that say it is down.
+    pub(crate) failed_checks: u32,
+    /// Checks that have not said anything yet.
+    pub(crate) waiting_checks: u32,
+    /// Connections that are active.
+    pub(crate) active: u32,
+    /// Connections that are not.
+    pub(crate) inactive: u32,
+    /// What went to it.
+    pub(crate) traffic: Traffic,
+}
+
+/// What the kernel counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Traffic {
+    /// Connections.
+    pub(crate) connections: u64,
+    /// Packets in.
+    pub(crate) packets_in: u64,
+    /// Packets out.
+    pub(crate) packets_out: u64,
+    /// Bytes in.
+    pub(crate) bytes_in: u64,
+    /// Bytes out.
+    pub(crate) bytes_out: u64,
+    /// The same five in each second.
+    pub(crate) rates: [u64; 5],
+}
+
+impl Traffic {
+    /// Counts another one in.
+    pub(crate) fn add(&mut self, other: &Traffic) {
+        let sums = [
+            (&mut self.connections, other.connections),
+            (&mut self.packets_in, other.packets_in),
+            (&mut self.packets_out, other.packets_out),
+            (&mut self.bytes_in, other.bytes_in),
+            (&mut self.bytes_out, other.bytes_out),
+        ];
+        for (sum, more) in sums.into_iter().chain(self.rates.iter_mut().zip(other.rates)) {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// By what both sides know a virtual server.
+pub(crate) fn service_name(key: &Key) -> String {
+    format!("{key} {}", key.sequence)
+}
+
 /// Something managers may be told of at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Happening {
@@ -191,4 +286,64 @@ pub(crate) enum Happening {
         /// Its state.
         state: State,
     },
+    /// A real server is up or down.
+    Real {
+        /// Its virtual server ([`service_name`]).
+        service: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; 0: that of the service.
+        port: u16,
+        /// It is up.
+        up: bool,
+    },
+    /// The quorum of a virtual server was gained or lost.
+    Quorum {
+        /// Which ([`service_name`]).
+        service: String,
+        /// Gained.
+        up: bool,
+    },
+}
+
+/// What a manager sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Wish {
+    /// The priority of an instance, before what it tracks.
+    Priority {
+        /// Its name.
+        instance: String,
+        /// 1 to 254.
+        priority: u8,
+    },
+    /// Whether an instance takes over from a master of lower priority.
+    Preempt {
+        /// Its name.
+        instance: String,
+        /// It does.
+        preempt: bool,
+    },
+    /// The weight of a real server.
+    Weight {
+        /// Its virtual server ([`service_name`]).
+        service: String,
+        /// Its address.
+        address: IpAddr,
+        /// Its port; 0: that of the service.
+        port: u16,
+        /// The weight.
+        weight: u32,
+    },
+}
+
+/// What is set, without whose it is.
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wish::Priority { priority, .. } => write!(f, "priority {priority}"),
+            Wish::Preempt { preempt: true, .. } => f.write_str("preempt"),
+            Wish::Preempt { preempt: false, .. } => f.write_str("nopreempt"),
+            Wish::Weight { weight, .. } => write!(f, "weight {weight}"),
+        }
+    }
 }

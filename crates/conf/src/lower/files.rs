@@ -83,12 +83,7 @@ snmp! {
     enable_snmp_rfc |snmp| { snmp.rfc2 = true; snmp.rfc3 = true };
     enable_snmp_rfcv2 |snmp| snmp.rfc2 = true;
     enable_snmp_rfcv3 |snmp| snmp.rfc3 = true;
-}
-
-/// `enable_snmp_checker`.
-pub(crate) fn enable_snmp_checker(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "enable_snmp_checker");
-    low.global.snmp.checker = true;
+    enable_snmp_checker |snmp| snmp.checker = true;
 }
 
 /// `snmp_socket SPEC`.

@@ -1,5 +1,6 @@
 //! What lists show and nothing that runs depends on.
 
+use lvs::config::Key;
 use std::collections::{BTreeMap, BTreeSet};
 use vrrp::config::{Name, Tracked, Weight};
 
@@ -13,6 +14,8 @@ pub struct Listing {
     pub masters: BTreeSet<Name>,
     /// The sync groups.
     pub groups: Vec<Name>,
+    /// The virtual servers.
+    pub servers: Vec<Key>,
     /// The weight of each object that is tracked, for users that give none.
     pub weights: BTreeMap<Tracked, Weight>,
 }

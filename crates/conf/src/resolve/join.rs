@@ -50,6 +50,7 @@ pub(super) fn join(
     let objects = objects(low, &joined.used);
     let mut listing = listing(low, &joined.used, &blocks, &joined.groups);
     listing.masters = masters;
+    listing.servers = low.order_of_servers();
     listing.instances = order.into_iter().filter(|name| configs.contains_key(name)).collect();
     let tracking = tracking(low, &joined.used);
     Joined {

@@ -6,6 +6,7 @@
 mod dump;
 mod places;
 mod reload;
+mod status;
 mod suspend;
 mod table;
 mod verdict;
@@ -27,6 +28,7 @@ use lvs::marks::Marks;
 use lvs::service::Running;
 use lvs::table::{Services, Virtual};
 use places::Followed;
+pub use status::{RealStatus, ServerStatus};
 pub use table::Marked;
 
 /// Virtual servers and the probes of their real servers.

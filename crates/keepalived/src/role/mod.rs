@@ -16,10 +16,10 @@ mod wait;
 use crate::bug;
 use crate::configuration::{Compiled, Model, compile};
 use crate::exit;
-use crate::ipc::{self, Briefing, DumpKind, FromRole, Options, Outcome, ToRole};
+use crate::ipc::{self, Briefing, DumpKind, FromRole, Managing, Options, Outcome, ToRole};
 use crate::log::outbox::Outbox;
 use crate::log::{Level, Line, Reporter};
-use crate::status::Happening;
+use crate::status::{Happening, Wish};
 use ::vrrp::config::AddressKey;
 use base::Prefix;
 use compiler::Compiler;
@@ -166,6 +166,8 @@ pub(crate) enum Order {
     },
     /// Managers may want to be told of this.
     Happened(Happening),
+    /// A manager sets this.
+    Set(Wish),
 }
 
 /// Everything a role gets, and its way to talk to the supervisor.
@@ -274,8 +276,11 @@ impl Context {
 
     /// Answers [`Order::Report`].
     pub(crate) fn answer_report<T: Serialize>(&mut self, status: &T) {
-        let sent = ipc::seal("keepalived-report", status)
-            .and_then(|sealed| self.outbox.borrow_mut().send(&FromRole::Report, Some(sealed)));
+        let sent = ipc::seal("keepalived-report", status).and_then(|sealed| {
+            self.outbox
+                .borrow_mut()
+                .send(&FromRole::Managing(Managing::Report), Some(sealed))
+        });
         if let Err(error) = sent {
             self.reporter.error(error);
         }
@@ -347,6 +352,7 @@ impl Context {
                 sealed: first_sealed(descriptors)?,
             }),
             ToRole::Happened(happening) => Next::Order(Order::Happened(happening)),
+            ToRole::Set(wish) => Next::Order(Order::Set(wish)),
             // Once only, and it was.
             ToRole::Start => Next::Ignored,
         })

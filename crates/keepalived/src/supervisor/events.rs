@@ -139,12 +139,8 @@ impl Supervisor {
                 self.on_services_settled(generation);
                 None
             }
-            FromRole::WantReports => {
-                self.ask_for_reports();
-                None
-            }
-            FromRole::Report => {
-                self.forward_report(kind, descriptors);
+            FromRole::Managing(managing) => {
+                self.on_managing(kind, managing, descriptors);
                 None
             }
             FromRole::Beat | FromRole::Finished => None,

@@ -1,9 +1,9 @@
 //! The manage role: what it is told of the others. It gets nothing else, and nothing waits for it.
 
 use super::{Phase, Supervisor};
-use crate::ipc::ToRole;
+use crate::ipc::{Managing, ToRole};
 use crate::role::Kind;
-use crate::status::{Happening, State};
+use crate::status::{Happening, State, Wish};
 use linux::SysError;
 use linux::memfd::Sealed;
 use linux::process;
@@ -13,8 +13,17 @@ use std::os::fd::OwnedFd;
 const REPORTING: [Kind; 2] = [Kind::Vrrp, Kind::Check];
 
 impl Supervisor {
+    /// What roles say about what managers read and set.
+    pub(super) fn on_managing(&mut self, role: Kind, managing: Managing, descriptors: Vec<OwnedFd>) {
+        match managing {
+            Managing::WantReports => self.ask_for_reports(),
+            Managing::Report => self.forward_report(role, descriptors),
+            Managing::Set(wish) => self.hand_on(wish),
+        }
+    }
+
     /// Asks those that run for their state, on behalf of the manage role.
-    pub(super) fn ask_for_reports(&mut self) {
+    fn ask_for_reports(&mut self) {
         let mut asked = Vec::new();
         for kind in REPORTING {
             let child = self.children.iter().find(|child| child.kind == kind);
@@ -31,8 +40,17 @@ impl Supervisor {
         self.tell_manage(&ToRole::Asked { roles: asked }, None);
     }
 
+    /// Hands on what a manager sets.
+    fn hand_on(&mut self, wish: Wish) {
+        let role = match wish {
+            Wish::Priority { .. } | Wish::Preempt { .. } => Kind::Vrrp,
+            Wish::Weight { .. } => Kind::Check,
+        };
+        self.tell_role(role, &ToRole::Set(wish));
+    }
+
     /// Hands on what a role has reported.
-    pub(super) fn forward_report(&mut self, role: Kind, descriptors: Vec<OwnedFd>) {
+    fn forward_report(&mut self, role: Kind, descriptors: Vec<OwnedFd>) {
         match descriptors.into_iter().next().map(Sealed::from_fd) {
             Some(Ok(sealed)) => self.tell_manage(&ToRole::ReportOf { role }, Some(&sealed)),
             Some(Err(error)) => self.reporter.error(error),

@@ -42,6 +42,8 @@ const OTHERWISE: &[&str] = &[
     ".1.3.6.1.4.1.9586.100.5.2.6.1.11.",
     // vrrpTrackedFileWeight is the instance's here.
     ".1.3.6.1.4.1.9586.100.5.2.12.1.3.",
+    // vrrpRuleProtocol, which 2.2.7 does not serve, and the fast open cookie.
+    ".1.3.6.1.4.1.9586.100.5.2.8.1.33.",
     // Not served yet: vrrpProcessCurProc.
     ".1.3.6.1.4.1.9586.100.5.2.21.1.13.",
     // vrrpOperMasterIpAddr of a master.
@@ -53,6 +55,34 @@ const OTHERWISE: &[&str] = &[
 
 /// Of tables with several rows the original shows the first alone, because it loses its way.
 const FIRST_ROW_ONLY: &[&str] = &[".1.3.6.1.2.1.68.1.3.1.", ".1.3.6.1.2.1.68.2.4.1."];
+
+/// Two virtual servers for those of [`stand`] that have none.
+const SERVERS: &str = r#"virtual_server 192.168.7.7 80 {
+    lb_algo wlc
+    lb_kind DR
+    protocol TCP
+    delay_loop 1
+    quorum_down "/usr/bin/true down"
+    sorry_server 10.0.0.99 80
+    real_server 127.0.0.1 8080 {
+        weight 3
+        TCP_CHECK {
+            connect_timeout 2
+        }
+    }
+    real_server 127.0.0.2 8080 {
+        weight 4
+        inhibit_on_failure
+    }
+}
+virtual_server fwmark 7 {
+    lb_algo rr
+    lb_kind NAT
+    real_server 127.0.0.3 8080 {
+        weight 0
+    }
+}
+"#;
 
 fn explained(name: &str, original: Option<&String>) -> bool {
     OTHERWISE.iter().any(|prefix| name.starts_with(prefix))
@@ -118,6 +148,57 @@ fn managers_are_told_what_the_original_tells() {
         told
     };
     assert_eq!(told(Binary::ours().unwrap()), told(upstream));
+}
+
+/// Ours alone: the original does not run without IPVS, which this machine need not have.
+#[test]
+fn virtual_servers_and_their_real_servers_are_read_and_told() {
+    let mut stand = Stand::new(Binary::ours().unwrap());
+    let enabled = stand
+        .conf()
+        .replace("enable_snmp_vrrp", "enable_snmp_vrrp\n    enable_snmp_checker");
+    stand.configure(&(enabled + SERVERS));
+    let sink = stand.sink();
+    let snmpd = Snmpd::start(&stand);
+    let listener = stand.inside(|| std::net::TcpListener::bind("127.0.0.1:8080").unwrap());
+    stand.start();
+    let is = |object: &str, value: &str| snmpd.get(&format!("{OURS}.3.{object}")).as_deref() == Some(value);
+    stand.until("the first server is up", || is("4.1.6.1.2", "INTEGER: 1"));
+    for (object, value) in [
+        ("3.1.2.1", "INTEGER: 2"),
+        ("3.1.6.1", "Hex-STRING: C0 A8 07 07"),
+        ("3.1.7.1", "Gauge32: 80"),
+        ("3.1.8.1", "INTEGER: 1"),
+        ("3.1.9.1", "INTEGER: 4"),
+        ("3.1.20.1", "Gauge32: 2"),
+        ("3.1.23.1", "INTEGER: 1"),
+        ("3.1.25.1", "STRING: \"'/usr/bin/true' 'down'\""),
+        ("3.1.2.2", "INTEGER: 1"),
+        ("3.1.4.2", "Gauge32: 7"),
+        ("4.1.2.1.1", "INTEGER: 2"),
+        ("4.1.4.1.1", "Hex-STRING: 0A 00 00 63"),
+        ("4.1.7.1.2", "INTEGER: 3"),
+        ("4.1.7.1.3", "INTEGER: 4"),
+        ("4.1.10.1.3", "INTEGER: 2"),
+        ("4.1.40.1.2", "INTEGER: 2"),
+    ] {
+        assert!(
+            is(object, value),
+            "{object}: {:?}",
+            snmpd.get(&format!("{OURS}.3.{object}"))
+        );
+    }
+    drop(listener);
+    stand.until("the first server is down", || is("4.1.6.1.2", "INTEGER: 2"));
+    assert!(is("4.1.13.1.2", "Gauge32: 1") && is("3.1.21.1", "Gauge32: 1"));
+    let mut told = Vec::new();
+    stand.until("it was told", || {
+        told.extend(stand::notifications(&sink));
+        told.iter().any(|text| {
+            text.starts_with(".1.3.6.1.6.3.1.1.4.1.0 = .1.3.6.1.4.1.9586.100.5.3.5.0.1,")
+                && text.contains(".3.4.1.6 = 2,")
+        })
+    });
 }
 
 #[test]
@@ -208,6 +289,36 @@ fn a_manage_role_that_is_killed_or_hangs_is_started_again_and_no_address_notices
     stand.assert_no_state_changed_since(since);
     assert!(role.signal(Signal::SIGCONT));
     stand.until_all_are_master(&snmpd);
+    stand.assert_no_state_changed_since(since);
+}
+
+#[test]
+fn a_manager_can_change_a_priority_and_a_reload_takes_it_back() {
+    let mut stand = Stand::new(Binary::ours().unwrap());
+    let snmpd = Snmpd::start(&stand);
+    stand.start();
+    stand.until_all_are_master(&snmpd);
+    let since = stand.now();
+    // The third instance, which tracks a file and a script besides.
+    let column = |column: u32| format!("{OURS}.2.3.1.{column}.3");
+    assert_eq!(snmpd.get(&column(7)).as_deref(), Some("INTEGER: 80"));
+    assert!(snmpd.set(&column(7), 60).contains("INTEGER: 60"));
+    stand.until_said(since, "(three) priority 60 has been set by SNMP");
+    stand.until("it is read", || snmpd.get(&column(7)).as_deref() == Some("INTEGER: 60"));
+    stand.until("it counts", || snmpd.get(&column(8)).as_deref() == Some("INTEGER: 73"));
+    assert!(snmpd.set(&column(13), 2).contains("INTEGER: 2"));
+    stand.until("it does not preempt", || {
+        snmpd.get(&column(13)).as_deref() == Some("INTEGER: 2")
+    });
+    // What is out of range, and what nobody may set, stays as it is.
+    for (name, number) in [(column(7), 255), (column(7), 0), (column(4), 1), (column(13), 3)] {
+        assert_eq!(snmpd.set(&name, number), "", "{name} {number}");
+    }
+    stand.reload();
+    stand.until("the file counts again", || {
+        snmpd.get(&column(7)).as_deref() == Some("INTEGER: 80")
+            && snmpd.get(&column(13)).as_deref() == Some("INTEGER: 1")
+    });
     stand.assert_no_state_changed_since(since);
 }
 

@@ -99,6 +99,16 @@ vrrp_instance one {
     virtual_ipaddress_excluded {
         2001:db8::77/64
     }
+    virtual_routes {
+        10.99.0.0/16 via 192.168.7.1 dev eth0 metric 5 mtu lock 1400 rtt 30ms initcwnd 7
+        unreachable 10.98.0.0/16 table 77
+        10.97.0.0/16 dev eth0 src 192.168.7.2 scope link
+    }
+    virtual_rules {
+        from 10.5.0.0/16 table 100 priority 500
+        to 10.6.0.0/16 fwmark 7/15 iif eth0 blackhole priority 501
+        not from 10.7.0.0/16 goto 600 priority 502
+    }
     notify_master "/usr/bin/true master"
     notify "/usr/bin/true any"
 }
@@ -174,6 +184,11 @@ impl Stand {
     /// The configuration.
     pub(crate) fn conf(&self) -> String {
         self.conf.clone()
+    }
+
+    /// Does something inside the namespace of the daemon.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.inside(work).unwrap()
     }
 
     /// Another configuration.
@@ -355,6 +370,11 @@ impl Snmpd {
             .filter(|(_, value)| !value.starts_with("No "))
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect()
+    }
+
+    /// Sets a number; what the tool says about it.
+    pub(crate) fn set(&self, name: &str, number: i32) -> String {
+        self.ask("snmpset", &[name, "i", &number.to_string()]).unwrap()
     }
 
     /// One value.

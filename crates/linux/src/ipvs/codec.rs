@@ -348,6 +348,7 @@ fn traffic(nest: Attribute<'_>) -> Traffic {
         packets_out: of(2),
         bytes_in: of(3),
         bytes_out: of(4),
+        rates: [5, 6, 7, 8, 9].map(of),
     }
 }
 

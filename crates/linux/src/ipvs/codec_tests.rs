@@ -138,7 +138,7 @@ fn services_are_read_as_they_were_written() {
 
 #[test]
 fn the_kernels_own_flag_and_its_counters_are_read() {
-    let counters: Vec<Vec<u8>> = (1..=5_u16)
+    let counters: Vec<Vec<u8>> = (1..=10_u16)
         .map(|number| attribute(number, &u64::from(number * 10).to_ne_bytes()))
         .collect();
     let bytes = nest(
@@ -164,6 +164,7 @@ fn the_kernels_own_flag_and_its_counters_are_read() {
         packets_out: 30,
         bytes_in: 40,
         bytes_out: 50,
+        rates: [60, 70, 80, 90, 100],
     };
     assert_eq!(found.traffic, expected);
 }

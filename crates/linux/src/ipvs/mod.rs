@@ -138,6 +138,8 @@ pub struct Traffic {
     pub bytes_in: u64,
     /// Bytes out.
     pub bytes_out: u64,
+    /// The same five in each second, as the kernel estimates.
+    pub rates: [u64; 5],
 }
 
 /// A service that is there.

@@ -6,6 +6,7 @@ use crate::cause::{Cause, Succession};
 use crate::config::{Config, Group, Name, Priority};
 use crate::counters::Counters;
 use crate::election::State;
+use crate::holdings::{Holdings, Item};
 use crate::track::Sum;
 use crate::waiting::Waiting;
 use alloc::sync::Arc;
@@ -52,6 +53,10 @@ pub struct Status {
     pub source: Option<IpAddr>,
     /// Whether each of its addresses is there: those of the adverts, then the excluded ones.
     pub held: Vec<bool>,
+    /// Whether each of its routes is there.
+    pub routes_held: Vec<bool>,
+    /// Whether each of its rules is there.
+    pub rules_held: Vec<bool>,
     /// How its effective priority comes about.
     pub sum: Sum,
     /// What it counted.
@@ -126,6 +131,8 @@ impl Engine {
             master_interval: election.master_interval(),
             source: instance.place.source,
             held: instance.keys().map(|key| self.holdings.is_installed(&key)).collect(),
+            routes_held: held(&self.routing.routes, &instance.routes),
+            rules_held: held(&self.routing.rules, &instance.rules),
             sum: Sum {
                 effective: election.effective(),
                 ..instance.sum.clone()
@@ -133,4 +140,9 @@ impl Engine {
             counters: instance.ears.counters,
         })
     }
+}
+
+fn held<T: Item>(holdings: &Holdings<T>, items: &[Arc<T>]) -> Vec<bool> {
+    let is_there = |item| holdings.is_installed(&T::key(item));
+    items.iter().map(is_there).collect()
 }

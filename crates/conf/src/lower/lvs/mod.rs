@@ -53,6 +53,10 @@ pub(crate) struct Reading {
     pub(crate) has_tls: bool,
     /// `nftables_ipvs` and what belongs to it.
     pub(crate) nftables: settings::NftablesDraft,
+    /// Blocks of virtual servers so far.
+    opened: usize,
+    /// What they became.
+    order: Vec<(usize, Key)>,
     waiting: Vec<ServiceReading>,
     late: Vec<(Option<Mark>, Finding)>,
     unsaid: usize,
@@ -73,6 +77,8 @@ pub(crate) struct MiscReading {
 #[derive(Debug)]
 pub(crate) struct ServiceReading {
     pub(crate) draft: ServiceDraft,
+    /// Its place among those of the file.
+    number: usize,
     /// Where it begins.
     at: Mark,
     /// Where its block ends.
@@ -187,6 +193,7 @@ impl Reading {
             }
         }
         let key: Key = server.service.key.clone();
+        self.order.push((reading.number, key.clone()));
         self.servers.services.insert(key, Arc::new(server));
     }
 }
@@ -229,6 +236,13 @@ impl Lowering<'_> {
         let settings = self.lvs.nftables.finish();
         self.lvs.servers.settings.nftables = settings;
         std::mem::take(&mut self.lvs.servers)
+    }
+
+    /// The virtual servers in the order of the file.
+    pub(crate) fn order_of_servers(&mut self) -> Vec<Key> {
+        let mut order = std::mem::take(&mut self.lvs.order);
+        order.sort_by_key(|(number, _)| *number);
+        order.into_iter().map(|(_, key)| key).collect()
     }
 
     /// The address of a server; what follows a `/` or `-` is not part of it, as in upstream.

@@ -34,8 +34,10 @@ pub(crate) fn open(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let Some(target) = target else {
         return low.refuse_block();
     };
+    low.lvs.opened += 1;
     low.lvs.service = Some(ServiceReading {
         draft: ServiceDraft::new(target),
+        number: low.lvs.opened,
         at: line.mark(1),
         end: None,
         marks: Vec::new(),

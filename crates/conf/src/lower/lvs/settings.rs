@@ -384,7 +384,6 @@ fn stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) -> Option<Duration> {
 
 /// `snmp_vs_stats_update_interval SECS`.
 pub(crate) fn service_stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "snmp_vs_stats_update_interval");
     let age = stats_age(low, line);
     let settings = &mut low.lvs.servers.settings;
     settings.service_stats_age = age.or(settings.service_stats_age);
@@ -392,7 +391,6 @@ pub(crate) fn service_stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `snmp_rs_stats_update_interval SECS`.
 pub(crate) fn real_stats_age(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "snmp_rs_stats_update_interval");
     let age = stats_age(low, line);
     let settings = &mut low.lvs.servers.settings;
     settings.real_stats_age = age.or(settings.real_stats_age);

@@ -202,7 +202,7 @@ impl Role {
                 | Order::ScriptGone { .. }
                 | Order::InstanceState { .. } => {}
                 // It reports nothing.
-                Order::Report | Order::Asked { .. } | Order::ReportOf { .. } | Order::Happened(_) => {}
+                Order::Report | Order::Asked { .. } | Order::ReportOf { .. } | Order::Happened(_) | Order::Set(_) => {}
                 Order::Stop => {
                     self.stopping = true;
                     self.engine.handle(now, Input::Shutdown, &mut self.actions);

@@ -8,6 +8,7 @@ mod tidy;
 
 use super::convert;
 use super::marks::Maps;
+use super::report::Counted;
 use super::sync::Sync;
 use crate::ipc::{FromRole, Outcome, Script};
 use crate::log::{Level, Reporter};
@@ -74,6 +75,8 @@ pub(super) struct Kernel {
     /// The timeouts before ours.
     timeouts_before: Option<Timeouts>,
     wishes: Vec<FromRole>,
+    /// What went through our services, for managers.
+    counted: Counted,
     /// The sync daemons.
     pub(super) sync: Sync,
     maps: Maps,
@@ -94,6 +97,7 @@ impl Kernel {
     /// Talks to nobody yet. `first`: nothing of this daemon is in the kernel.
     pub(super) fn new(now: Instant, reporter: Reporter, first: bool) -> Kernel {
         Kernel {
+            counted: Counted::default(),
             sync: Sync::new(reporter.clone()),
             maps: Maps::new(reporter.clone()),
             reporter,
@@ -138,6 +142,17 @@ impl Kernel {
             self.reporter.error(error);
             Table::default()
         })
+    }
+
+    /// Counts what went through our services, if the last time was too long ago.
+    pub(super) fn count(&mut self, now: Instant) -> Result<(), SysError> {
+        self.counted
+            .renew(now, &self.settings, self.socket.as_mut(), &self.ours)
+    }
+
+    /// What was counted.
+    pub(super) const fn counted(&self) -> &Counted {
+        &self.counted
     }
 
     /// When [`Kernel::on_time`] has something to do.

@@ -10,6 +10,7 @@ mod kernel;
 pub(crate) mod left;
 mod marks;
 mod news;
+mod report;
 mod sync;
 mod tell;
 
@@ -343,7 +344,11 @@ impl Role {
                 }
                 Order::ScriptGone { ticket } => self.asking.gone(ticket),
                 Order::InstanceState { master } => self.kernel.sync.instance(master),
-                Order::Report => {}
+                Order::Report => {
+                    let status = self.report(now);
+                    self.context.answer_report(&status);
+                }
+                Order::Set(wish) => self.set(now, &wish),
                 Order::ScriptResult { .. }
                 | Order::ClearStats
                 | Order::Asked { .. }

@@ -4,6 +4,7 @@
 
 use super::Role;
 use crate::ipc::{Script, ServerNotice};
+use crate::status::{Happening, service_name};
 use conf::model::{Command, Servers, VirtualServer};
 use director::Notice;
 use lvs::config::{Endpoint, Key, Named};
@@ -25,13 +26,29 @@ impl Role {
                 let command = notify.and_then(|notify| if *up { notify.up.as_ref() } else { notify.down.as_ref() });
                 let subject = format!("RS {} {key}", named(&server, *at));
                 let names = [("RS", named(&server, *at).to_string()), ("VS", key.to_string())];
-                Some(self.change(subject, *up, command, &names))
+                let happening = Happening::Real {
+                    service: service_name(key),
+                    address: at.address,
+                    port: at.port,
+                    up: *up,
+                };
+                Some(ServerNotice {
+                    happening: Some(happening),
+                    ..self.change(subject, *up, command, &names)
+                })
             }
             Notice::Quorum { key, up } => {
                 let server = find(key, &|_| true)?;
                 let command = if *up { &server.quorum_up } else { &server.quorum_down };
                 let names = [("VS", key.to_string())];
-                Some(self.change(format!("VS {key}"), *up, command.as_ref(), &names))
+                let happening = Happening::Quorum {
+                    service: service_name(key),
+                    up: *up,
+                };
+                Some(ServerNotice {
+                    happening: Some(happening),
+                    ..self.change(format!("VS {key}"), *up, command.as_ref(), &names)
+                })
             }
             Notice::RealMail { key, at, up, body } => {
                 let server = find(key, &|server| server.service.reals.iter().any(|real| real.at == *at))?;
@@ -69,7 +86,7 @@ impl Role {
             line: Some(format!("{subject} {state}\n\0")),
             subject,
             script,
-            mail: None,
+            ..ServerNotice::default()
         }
     }
 }

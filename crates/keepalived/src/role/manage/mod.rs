@@ -8,14 +8,15 @@
 mod agent;
 mod mib;
 mod traps;
+mod wishes;
 
 use super::wait::Watched;
 use super::{Context, Kind, Order};
 use crate::configuration::{Model, snmp};
 use crate::exit;
-use crate::ipc::{self, FromRole};
+use crate::ipc::{self, FromRole, Managing};
 use crate::log::{Level, Reporter};
-use crate::status::{Happening, VrrpStatus};
+use crate::status::{CheckStatus, Happening, VrrpStatus};
 use agent::{Agent, News};
 use agentx::session::{Config, Event, MAX_NOTIFICATIONS, SNAPSHOT};
 use agentx::{Action, Input, Oid, Session, Table};
@@ -55,6 +56,7 @@ struct Role {
     agent: Agent,
     actions: Vec<Action>,
     vrrp: Option<VrrpStatus>,
+    check: Option<CheckStatus>,
     /// Reports are wanted, and it is not known yet who was asked.
     asking: bool,
     /// Who was asked and has not reported.
@@ -79,6 +81,7 @@ impl Role {
             agent: Agent::default(),
             actions: Vec::new(),
             vrrp: None,
+            check: None,
             asking: false,
             awaited: BTreeSet::new(),
             happened: VecDeque::new(),
@@ -177,8 +180,13 @@ impl Role {
                     }
                 }
                 Action::Refresh => self.want_reports(),
-                // Nothing is permitted to be set.
-                Action::Set(_) => {}
+                Action::Set(binds) => {
+                    let known = self.known();
+                    let wishes: Vec<_> = binds.iter().filter_map(|bind| wishes::of(&known, bind)).collect();
+                    for wish in wishes {
+                        self.context.send(&FromRole::Managing(Managing::Set(wish)));
+                    }
+                }
                 Action::Say(event) => {
                     let level = match event {
                         Event::Opened => Level::Info,
@@ -193,7 +201,7 @@ impl Role {
     fn want_reports(&mut self) {
         if !self.asking {
             self.asking = true;
-            self.context.send(&FromRole::WantReports);
+            self.context.send(&FromRole::Managing(Managing::WantReports));
         }
     }
 
@@ -209,6 +217,9 @@ impl Role {
                     self.asking = false;
                     if !roles.contains(&Kind::Vrrp) {
                         self.vrrp = None;
+                    }
+                    if !roles.contains(&Kind::Check) {
+                        self.check = None;
                     }
                     self.awaited = roles.into_iter().collect();
                     self.settle(now);
@@ -226,6 +237,7 @@ impl Role {
                     self.stopping = true;
                 }
                 Order::Report
+                | Order::Set(_)
                 | Order::ClearStats
                 | Order::Link { .. }
                 | Order::ScriptResult { .. }
@@ -259,7 +271,12 @@ impl Role {
                 Ok(status) => self.vrrp = Some(status),
                 Err(error) => self.reporter.error(error),
             },
-            Kind::Check | Kind::Bfd | Kind::Manage => {}
+            Kind::Check => match ipc::unseal(sealed) {
+                Ok(status) => self.check = Some(status),
+                Err(error) => self.reporter.error(error),
+            },
+            // They are not asked.
+            Kind::Bfd | Kind::Manage => {}
         }
     }
 
@@ -282,6 +299,7 @@ impl Role {
             model: &self.model,
             snmp: &self.snmp,
             vrrp: self.vrrp.as_ref(),
+            check: self.check.as_ref(),
         }
     }
 

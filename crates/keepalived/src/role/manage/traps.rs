@@ -2,7 +2,7 @@
 //!
 //! Names in those of KEEPALIVED-MIB end with the column, without a row, as the original sends them.
 
-use super::mib::{self, KEEPALIVED, Known, Row, VRRP_V2, VRRP_V3};
+use super::mib::{self, KEEPALIVED, Known, Row, VRRP_V2, VRRP_V3, servers};
 use crate::status::{Happening, State};
 use agentx::{Oid, Value, VarBind};
 use std::net::IpAddr;
@@ -15,7 +15,14 @@ pub(super) fn of(known: &Known<'_>, happening: &Happening) -> Vec<Notification> 
     match happening {
         Happening::Instance { name, state } => of_instance(known, name, *state),
         Happening::Group { name, state } if known.snmp.vrrp => vec![of_group(known, name, *state)],
-        Happening::Group { .. } => Vec::new(),
+        Happening::Real {
+            service,
+            address,
+            port,
+            up,
+        } if known.snmp.checker => of_real(known, service, (*address, *port), *up).into_iter().collect(),
+        Happening::Quorum { service, up } if known.snmp.checker => of_quorum(known, service, *up).into_iter().collect(),
+        Happening::Group { .. } | Happening::Real { .. } | Happening::Quorum { .. } => Vec::new(),
     }
 }
 
@@ -95,4 +102,56 @@ fn new_master_v3(known: &Known<'_>, row: &Row<'_>) -> Option<Notification> {
         VarBind::new(base.with(&[1, 2, 5, 1, 2]).with(&index), mib::reason(row)),
     ];
     Some((base.with(&[0, 1]), binds))
+}
+
+/// The virtual server of this name; `None`: a reload has removed it.
+fn server<'a>(known: &Known<'a>, name: &str) -> Option<servers::Row<'a>> {
+    known.servers().find(|row| crate::status::service_name(row.key) == name)
+}
+
+/// A column of the table of virtual servers.
+fn of_server(column: u32, value: Value) -> VarBind {
+    VarBind::new(own(&[3, 3, 1, column]), value)
+}
+
+/// By what a virtual server is known, and what it carries.
+fn identity(row: &servers::Row<'_>) -> Vec<VarBind> {
+    let mut binds = Vec::new();
+    servers::known_by(row.key, &mut |column, value| binds.push(of_server(column, value)));
+    binds.push(of_server(8, servers::protocol(row.server.service.protocol)));
+    binds
+}
+
+/// How many of its real servers are up, how many there are, and who says so.
+fn counts(known: &Known<'_>, row: &servers::Row<'_>) -> [VarBind; 3] {
+    [
+        of_server(21, mib::gauge(row.up())),
+        of_server(20, mib::gauge(row.server.service.reals.len())),
+        router(known),
+    ]
+}
+
+/// `realServerStateChange`.
+fn of_real(known: &Known<'_>, service: &str, at: (IpAddr, u16), up: bool) -> Option<Notification> {
+    let row = server(known, service)?;
+    let of = |column, value| VarBind::new(own(&[3, 4, 1, column]), value);
+    let mut binds = vec![
+        of(3, mib::family_value(at.0)),
+        of(4, mib::address(at.0)),
+        of(5, mib::gauge(at.1)),
+        of(6, Value::truth(up)),
+    ];
+    binds.extend(identity(&row));
+    binds.extend(counts(known, &row));
+    Some((own(&[3, 5, 0, 1]), binds))
+}
+
+/// `virtualServerQuorumStateChange`.
+fn of_quorum(known: &Known<'_>, service: &str, up: bool) -> Option<Notification> {
+    let row = server(known, service)?;
+    let mut binds = identity(&row);
+    binds.push(of_server(23, Value::truth(up)));
+    binds.push(of_server(22, mib::gauge(row.server.service.quorum.get())));
+    binds.extend(counts(known, &row));
+    Some((own(&[3, 5, 0, 2]), binds))
 }

@@ -14,6 +14,7 @@ mod effects;
 mod facts;
 mod filter;
 mod links;
+mod managed;
 mod notices;
 mod paths;
 mod reload;
@@ -101,6 +102,8 @@ struct Role {
     sockets: Sockets,
     effects: Effects,
     engine: Engine,
+    /// What it runs: the configuration, and what managers have set since.
+    running: ::vrrp::config::Model,
     started: Instant,
     promotion: Promotion,
     sessions: Sessions,
@@ -159,6 +162,7 @@ impl Role {
         let model = std::mem::take(&mut context.model.vrrp);
         let (tracked, tracking) = (model.clone(), std::mem::take(&mut context.model.tracking));
         engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
+        let running = model.clone();
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
         let mut role = Role {
@@ -172,6 +176,7 @@ impl Role {
             sockets: Sockets::new(FIRST_SOCKET),
             effects,
             engine,
+            running,
             started: now,
             sessions: Sessions::default(),
             actions,
@@ -489,6 +494,7 @@ impl Role {
                 Order::ScriptResult { script, outcome } => self.script_ended(now, script, outcome),
                 // This role asks for none.
                 Order::ScriptRan { .. } | Order::ScriptGone { .. } | Order::InstanceState { .. } => {}
+                Order::Set(wish) => self.set(now, &wish),
                 // These are for the manage role.
                 Order::Asked { .. } | Order::ReportOf { .. } | Order::Happened(_) => {}
                 Order::Stop => {

@@ -5,7 +5,7 @@ use crate::status::{
     Condition, Counts, InstanceStatus, InterfaceStatus, State, Succession, TrackedKind, TrackedStatus, VrrpStatus,
 };
 use ::vrrp::action::StateName;
-use ::vrrp::config::Tracked;
+use ::vrrp::config::{Preempt, Tracked};
 use ::vrrp::counters::Counters;
 use ::vrrp::engine::Status;
 use ::vrrp::track;
@@ -46,6 +46,8 @@ fn instance(now: Instant, one: &Status) -> InstanceStatus {
         name: one.name.to_string(),
         state: state(one.state),
         priority: one.priority.get(),
+        base_priority: one.config.priority.get(),
+        preempts: one.config.preempt != Preempt::No,
         master: one.master,
         source: one.source,
         master_interval: one.master_interval,
@@ -56,6 +58,8 @@ fn instance(now: Instant, one: &Status) -> InstanceStatus {
             ::vrrp::Succession::Outranks => Succession::Outranks,
         },
         held: one.held.clone(),
+        routes_held: one.routes_held.clone(),
+        rules_held: one.rules_held.clone(),
         counts: counts(&one.counters),
     }
 }

@@ -62,6 +62,9 @@ impl Supervisor {
 
     /// Tells everybody of a change of a virtual or real server, as its role says.
     pub(in crate::supervisor) fn tell_server(&mut self, notice: ServerNotice) {
+        if let Some(happening) = notice.happening {
+            self.tell_manage_of(happening);
+        }
         if let Some(mut script) = notice.script {
             self.changes += 1;
             let sequence = ("KEEPALIVED_SEQUENCE".to_owned(), self.changes.to_string());

@@ -1,12 +1,17 @@
 //! Instances, their addresses and sync groups in KEEPALIVED-MIB: `2.1`, `2.2`, `2.3`, `2.6`.
 
-use super::{KEEPALIVED, Known, Row, address, command, either, family_value, gauge, integer, state};
+use super::{KEEPALIVED, Known, Row, address, command, either, family_value, gauge, integer, scope, state};
 use ::vrrp::config::{Auth, Config, Delivery, Preempt, Priority, Version, VirtualAddress};
 use agentx::table::Builder;
-use agentx::{Oid, Value};
+use agentx::{Oid, Permit, Value};
 use base::Family;
 use conf::model::Notify;
 use std::net::IpAddr;
+
+/// `vrrpInstanceBasePriority`.
+pub(in crate::role::manage) const BASE_PRIORITY: u32 = 7;
+/// `vrrpInstancePreempt`.
+pub(in crate::role::manage) const PREEMPT: u32 = 13;
 
 pub(super) fn put(known: &Known<'_>, builder: &mut Builder) {
     let base = Oid::new(&KEEPALIVED).with(&[2]);
@@ -17,6 +22,8 @@ pub(super) fn put(known: &Known<'_>, builder: &mut Builder) {
         let index = [row.number];
         let mut put = |column: u32, value: Value| builder.put(&columns.with(&[column]), &index, value);
         who(known, &row, &mut put);
+        writable(&row, &columns, builder);
+        let mut put = |column: u32, value: Value| builder.put(&columns.with(&[column]), &index, value);
         how(known, &row, &mut put);
         let notify = known.model.notify.get(row.config.name.as_str());
         told(notify, &mut put);
@@ -36,7 +43,6 @@ fn who(known: &Known<'_>, row: &Row<'_>, put: &mut impl FnMut(u32, Value)) {
     put(5, initial(known, config));
     // What the original wants of an instance is what it is in.
     put(6, state(row.state()));
-    put(7, integer(config.priority.get()));
     let effective = row.status.map_or(config.priority.get(), |status| status.priority);
     put(8, integer(effective));
     let all = config.addresses.len() + config.excluded.len();
@@ -44,6 +50,27 @@ fn who(known: &Known<'_>, row: &Row<'_>, put: &mut impl FnMut(u32, Value)) {
     if let Some(interface) = config.interface {
         put(10, Value::text(config.base.unwrap_or(interface).as_str()));
     }
+}
+
+/// What a manager may set. Who owns the addresses says the configuration alone.
+fn writable(row: &Row<'_>, columns: &Oid, builder: &mut Builder) {
+    let config = row.config;
+    let (priority, preempts) = match row.status {
+        Some(status) => (status.base_priority, status.preempts),
+        None => (config.priority.get(), config.preempt != Preempt::No),
+    };
+    let permit = match (row.status, config.priority.is_owner()) {
+        (Some(_), false) => Permit::Integer(1, 254),
+        (Some(_) | None, _) => Permit::Never,
+    };
+    builder.put_with(
+        &columns.with(&[BASE_PRIORITY]),
+        &[row.number],
+        integer(priority),
+        permit,
+    );
+    let permit = row.status.map_or(Permit::Never, |_| Permit::Integer(1, 2));
+    builder.put_with(&columns.with(&[PREEMPT]), &[row.number], either(preempts), permit);
 }
 
 /// The state an instance was configured with. Only master and backup can be.
@@ -57,7 +84,6 @@ fn how(known: &Known<'_>, row: &Row<'_>, put: &mut impl FnMut(u32, Value)) {
     let config = row.config;
     put(11, either(config.track_interface));
     put(12, interval(config));
-    put(13, either(config.preempt != Preempt::No));
     put(
         14,
         gauge(match config.preempt {
@@ -134,21 +160,6 @@ fn told(notify: Option<&Notify>, put: &mut impl FnMut(u32, Value)) {
             put(column, command(script));
         }
     }
-}
-
-/// `InetScopeType`-like numbers of the original for the kernel's scopes.
-const fn scope(kernel: u8) -> Value {
-    Value::Integer(match kernel {
-        // Global.
-        0 => 14,
-        // Site-local.
-        200 => 5,
-        // Link-local.
-        253 => 2,
-        // Interface-local.
-        254 => 1,
-        _ => 0,
-    })
 }
 
 fn one_address(known: &Known<'_>, row: &Row<'_>, at: (usize, &VirtualAddress), columns: &Oid, builder: &mut Builder) {

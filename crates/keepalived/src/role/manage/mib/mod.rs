@@ -7,13 +7,15 @@ mod global;
 mod instances;
 mod rfc2787;
 mod rfc6527;
+mod routing;
+pub(super) mod servers;
 mod tracking;
 
-pub(super) use instances::initial;
+pub(super) use instances::{BASE_PRIORITY, PREEMPT, initial};
 pub(super) use rfc6527::{index as rfc6527_index, reason};
 
 use crate::configuration::Model;
-use crate::status::{InstanceStatus, State, VrrpStatus};
+use crate::status::{CheckStatus, InstanceStatus, State, VrrpStatus};
 use ::vrrp::config::{Config, Name};
 use agentx::table::Builder;
 use agentx::{Oid, Table, Value};
@@ -36,6 +38,8 @@ pub(super) struct Known<'a> {
     pub(super) snmp: &'a Snmp,
     /// `None`: the vrrp role does not run, or has not reported yet.
     pub(super) vrrp: Option<&'a VrrpStatus>,
+    /// The same of the check role.
+    pub(super) check: Option<&'a CheckStatus>,
 }
 
 /// What is registered with the master agent, with its description.
@@ -44,6 +48,7 @@ pub(super) fn regions(snmp: &Snmp) -> Vec<(Oid, String)> {
     let all = [
         (snmp.vrrp || snmp.checker, own.with(&[1]), "Keepalived"),
         (snmp.vrrp, own.with(&[2]), "KEEPALIVED-VRRP"),
+        (snmp.checker, own.with(&[3]), "KEEPALIVED-CHECKER"),
         (snmp.rfc2, Oid::new(&VRRP_V2), "VRRP"),
         (snmp.rfc3, Oid::new(&VRRP_V3), "VRRPV3"),
     ];
@@ -62,6 +67,10 @@ pub(super) fn table(known: &Known<'_>) -> Table {
     if known.snmp.vrrp {
         instances::put(known, &mut builder);
         tracking::put(known, &mut builder);
+        routing::put(known, &mut builder);
+    }
+    if known.snmp.checker {
+        servers::put(known, &mut builder);
     }
     if known.snmp.rfc2 {
         rfc2787::put(known, &mut builder);
@@ -165,13 +174,28 @@ pub(super) const fn state(state: State) -> Value {
     })
 }
 
+/// `InetScopeType`-like numbers of the original for the kernel's scopes.
+const fn scope(kernel: u8) -> Value {
+    Value::Integer(match kernel {
+        // Global.
+        0 => 14,
+        // Site-local.
+        200 => 5,
+        // Link-local.
+        253 => 2,
+        // Interface-local.
+        254 => 1,
+        _ => 0,
+    })
+}
+
 /// One of two: 1 for yes, 2 for no, whatever they are called.
 const fn either(yes: bool) -> Value {
     Value::truth(yes)
 }
 
 /// A number without sign, at most what one can hold.
-fn gauge(number: impl TryInto<u32>) -> Value {
+pub(super) fn gauge(number: impl TryInto<u32>) -> Value {
     Value::Gauge32(number.try_into().unwrap_or(u32::MAX))
 }
 
@@ -207,7 +231,7 @@ const fn family(family: Family) -> u32 {
 }
 
 /// `InetAddressType` as a value.
-fn family_value(of: IpAddr) -> Value {
+pub(super) fn family_value(of: IpAddr) -> Value {
     integer(family(Family::of(of)))
 }
 
