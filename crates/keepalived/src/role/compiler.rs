@@ -256,6 +256,8 @@ pub(super) fn keep_needed(kind: Kind, model: &mut Model) {
             model.tracking = Default::default();
         }
         Kind::Check => model.bfd = Default::default(),
+        // It shows everything.
+        Kind::Manage => return,
     }
     // Who is told of what is the supervisor's.
     model.notify.clear();

@@ -162,7 +162,6 @@ impl Role {
         let model = std::mem::take(&mut context.model.vrrp);
         let (tracked, tracking) = (model.clone(), std::mem::take(&mut context.model.tracking));
         engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
-        let running = model.clone();
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
         let mut role = Role {
@@ -176,7 +175,7 @@ impl Role {
             sockets: Sockets::new(FIRST_SOCKET),
             effects,
             engine,
-            running,
+            running: tracked.clone(),
             started: now,
             sessions: Sessions::default(),
             actions,
@@ -196,9 +195,7 @@ impl Role {
         role.tell_tracked(now);
         role.count_all(now);
         role.reconcile_sockets(now);
-        if let Some(error) = role.sockets.forbidden() {
-            return Err(error);
-        }
+        role.sockets.forbidden().map_or(Ok(()), Err)?;
         let generation = role.context.generation;
         role.context.send(&FromRole::Ready { generation });
         Ok(role)

@@ -60,7 +60,8 @@ impl Role {
         self.look(now);
         self.track(now, &model.vrrp, &model.tracking);
         self.size_buffers(&model.global, &model.tracking);
-        self.running = model.vrrp.clone();
+        let before = std::mem::replace(&mut self.running, model.vrrp.clone());
+        self.context.discard(before);
         self.engine.reconfigure(now, model.vrrp, &mut self.actions);
         self.tell_tracked(now);
         for (script, outcome) in std::mem::take(&mut self.early) {
