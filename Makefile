@@ -104,12 +104,14 @@ test-docs: ## the commands of the guide and the recipes as they are written, in 
 SOAK ?= 1000
 
 .PHONY: soak
-soak: setup daemon ## partitions, freezes, orders of appearance and reloads, SOAK of each (1000); takes hours
+soak: setup daemon ## partitions, freezes, orders of appearance, failed checks and reloads, SOAK of each (1000); takes hours
 ifdef NEXTEST
 	KEEPALIVED_SOAK=$(SOAK) cargo nextest run -p lab --profile soak --no-fail-fast --test-threads $(LAB_JOBS) \
-	    --test partitions --test lateness --test waiting --test reload
+	    --test partitions --test lateness --test waiting --test reload --test soak
+	KEEPALIVED_SOAK=$(SOAK) cargo nextest run -p director --profile soak --test soak
 else
-	KEEPALIVED_SOAK=$(SOAK) cargo test -p lab --test partitions --test lateness --test waiting --test reload -- --test-threads $(LAB_JOBS)
+	KEEPALIVED_SOAK=$(SOAK) cargo test -p lab --test partitions --test lateness --test waiting --test reload --test soak -- --test-threads $(LAB_JOBS)
+	KEEPALIVED_SOAK=$(SOAK) cargo test -p director --test soak -- --test-threads 1
 endif
 
 .PHONY: check

@@ -1,5 +1,5 @@
-//! Health checks against the servers that people run: nginx with TLS, dnsmasq; good, bad, slow and dead. On the loopback,
-//! with ports of their own.
+//! Health checks against the servers that people run: nginx with TLS, dnsmasq, unbound, an SMTP server; good, bad, slow and dead.
+//! On the loopback, with ports of their own.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,10 +9,12 @@
 
 use check::Probe;
 use check::config::{
-    ClientTls, Connection, Dialogue, Dns, Http, HttpVersion, Pace, RecordType, Regex, RegexOptions, Sni, StatusCodes,
-    Url,
+    ClientTls, Connection, Dialogue, Dns, Http, HttpVersion, Pace, RecordType, Regex, RegexOptions, Smtp, Sni,
+    StatusCodes, Url,
 };
 use check::judge::Answer;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use prober::{Outcome, Prober};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
@@ -28,6 +30,17 @@ impl Drop for Server {
         // It may have ended by itself; then there is nobody to kill.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    /// It does not run for a while; the kernel takes what is sent to it.
+    fn pause(&self) {
+        kill(Pid::from_raw(self.0.id() as i32), Signal::SIGSTOP).unwrap();
+    }
+
+    fn resume(&self) {
+        kill(Pid::from_raw(self.0.id() as i32), Signal::SIGCONT).unwrap();
     }
 }
 
@@ -279,4 +292,98 @@ fn dnsmasq_is_asked_for_names() {
         Duration::from_millis(300),
     );
     assert_eq!(said(&slow).1, "read timeout from socket");
+}
+
+fn unbound(folder: &Path, port: u16) -> Server {
+    let own = folder.display();
+    let config = format!(
+        "server:
+    interface: 127.0.0.1
+    port: {port}
+    do-daemonize: no
+    username: \"\"
+    chroot: \"\"
+    directory: \"{own}\"
+    pidfile: \"\"
+    use-syslog: no
+    logfile: \"{own}/log\"
+    access-control: 127.0.0.0/8 allow
+    module-config: \"iterator\"
+    local-zone: \"example.\" static
+    local-data: \"www.example. A 192.0.2.1\"
+    local-data: \"www.example. TXT \\\"hello\\\"\"
+    local-data: \"example. MX 10 mail.example.\"
+    local-zone: \"refused.test.\" refuse
+    local-zone: \"dropped.test.\" deny
+remote-control:
+    control-enable: no
+"
+    );
+    let file = folder.join("unbound.conf");
+    std::fs::write(&file, config).unwrap();
+    start("/usr/sbin/unbound", &["-d", "-c", &file.display().to_string()])
+}
+
+#[test]
+fn unbound_is_asked_for_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free();
+    let server = unbound(folder.path(), port);
+    let (patience, hurry) = (Duration::from_secs(5), Duration::from_millis(300));
+    wait_for("unbound", || {
+        name(port, "www.example", RecordType::A, patience).answer == Answer::Good
+    });
+    assert_eq!(said(&name(port, "example", RecordType::Mx, patience)), GOOD);
+    assert_eq!(said(&name(port, "WWW.Example", RecordType::Txt, patience)), GOOD);
+    let missing = name(port, "missing.example", RecordType::A, patience);
+    assert_eq!(said(&missing).1, "read error occurred. (rcode = 3)");
+    let refused = name(port, "www.refused.test", RecordType::A, patience);
+    assert_eq!(said(&refused).1, "read error occurred. (rcode = 5)");
+    // A server that chooses not to answer, and one that cannot.
+    let dropped = name(port, "www.dropped.test", RecordType::A, hurry);
+    assert_eq!(said(&dropped).1, "read timeout from socket");
+    server.pause();
+    let slow = name(port, "www.example", RecordType::A, hurry);
+    assert_eq!(said(&slow).1, "read timeout from socket");
+    server.resume();
+    assert_eq!(said(&name(port, "www.example", RecordType::A, patience)), GOOD);
+    drop(server);
+    let dead = name(port, "www.example", RecordType::A, patience);
+    assert_eq!(said(&dead).1, "failed to read socket; errno 111 (Connection refused)");
+}
+
+fn greet(port: u16, helo: &str, timeout: Duration) -> Outcome {
+    run(Dialogue::Smtp(Box::new(Smtp {
+        connection: Connection {
+            timeout,
+            ..connection(port)
+        },
+        helo: helo.into(),
+    })))
+}
+
+#[test]
+fn a_mail_server_is_greeted() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free();
+    let server = start("/usr/bin/aiosmtpd", &["-n", "-l", &format!("127.0.0.1:{port}")]);
+    let (patience, hurry) = (Duration::from_secs(5), Duration::from_millis(300));
+    wait_for("aiosmtpd", || {
+        greet(port, "lb.example", patience).answer == Answer::Good
+    });
+    assert_eq!(said(&greet(port, "lb.example", patience)), GOOD);
+    // It wants a name.
+    let nameless = greet(port, "", patience);
+    assert_eq!(said(&nameless), (Answer::Bad, "Bad HELO response from"));
+    server.pause();
+    assert_eq!(said(&greet(port, "lb.example", hurry)).1, "Read timeout from");
+    server.resume();
+    assert_eq!(said(&greet(port, "lb.example", patience)), GOOD);
+    drop(server);
+    assert_eq!(said(&greet(port, "lb.example", patience)).1, "Could not connect to");
+    // Another server answers where mail is expected.
+    let (http, https) = (free(), free());
+    let web = nginx(folder.path(), http, https);
+    assert_eq!(said(&greet(http, "lb.example", hurry)).1, "Read timeout from");
+    drop(web);
 }
