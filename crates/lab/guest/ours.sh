@@ -102,7 +102,7 @@ kill_all() {
 }
 
 recorded() {
-    [ "$(sort /run/checkers.services | tr '\n' ';')" = "$1" ]
+    [ "$(sed 1d /run/checkers.services | sort | tr '\n' ';')" = "$1" ]
 }
 
 leftovers() {

@@ -19,6 +19,18 @@ pub fn host_name() -> String {
         .unwrap_or_default()
 }
 
+/// What tells this run of the kernel and the network namespace of this process from others, in one line without an end.
+///
+/// # Errors
+/// `/proc` is not there.
+pub fn network() -> Result<String, SysError> {
+    const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+    const NAMESPACE: &str = "/proc/self/ns/net";
+    let boot = std::fs::read_to_string(BOOT).map_err(|error| SysError::new("read", BOOT, error))?;
+    let namespace = std::fs::read_link(NAMESPACE).map_err(|error| SysError::new("read", NAMESPACE, error))?;
+    Ok(format!("{} {}", boot.trim(), namespace.display()))
+}
+
 /// `Linux RELEASE VERSION` of the running kernel, as `uname -srv` prints it.
 pub fn kernel() -> String {
     match nix::sys::utsname::uname() {

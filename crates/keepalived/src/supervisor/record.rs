@@ -17,6 +17,9 @@ use std::path::PathBuf;
 /// What may be left, a line each: addresses as `INTERFACE PREFIX`, services as [`crate::role::check::left`] writes them.
 pub(crate) type Lines = BTreeSet<String>;
 
+/// How the line begins that says in which network something may be left ([`linux::machine::network`]).
+pub(crate) const PLACE: &str = "network ";
+
 /// Bytes of a file. Lines beyond are not written, which is an error that says so: what they name stays after a kill -9.
 const LONGEST: usize = 32 * 1024 * 1024;
 
@@ -40,7 +43,7 @@ impl Record {
     pub(crate) fn of_services(path: PathBuf) -> Record {
         Record {
             path,
-            makes_sense: |line| left::read(line).is_some(),
+            makes_sense: |line| line.starts_with(PLACE) || left::read(line).is_some(),
         }
     }
 
@@ -56,17 +59,20 @@ impl Record {
 
     /// Replaces it in one step.
     pub(crate) fn write(&self, lines: &Lines) -> Result<(), SysError> {
-        let mut text = String::new();
-        for line in lines {
-            if text.len() + line.len() >= LONGEST {
-                let source = io::Error::new(io::ErrorKind::FileTooLarge, "too much to record");
-                process_files::replace(&self.path, 0o600, "new", text.as_bytes())?;
-                return Err(SysError::new("write", self.path.display(), source));
-            }
-            text.push_str(line);
-            text.push('\n');
+        self.write_text(&text(lines.iter().map(String::as_str)))
+    }
+
+    /// The same with the text of [`text`].
+    pub(crate) fn write_text(&self, text: &str) -> Result<(), SysError> {
+        let bytes = text.as_bytes();
+        if bytes.len() <= LONGEST {
+            return process_files::replace(&self.path, 0o600, "new", bytes);
         }
-        process_files::replace(&self.path, 0o600, "new", text.as_bytes())
+        let fits = bytes.get(..LONGEST).unwrap_or_default();
+        let end = fits.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        process_files::replace(&self.path, 0o600, "new", fits.get(..end).unwrap_or_default())?;
+        let source = io::Error::new(io::ErrorKind::FileTooLarge, "too much to record");
+        Err(SysError::new("write", self.path.display(), source))
     }
 
     /// Removes it: nothing is left in the kernel.
@@ -78,6 +84,16 @@ impl Record {
             Ok(()) | Err(_) => Ok(()),
         }
     }
+}
+
+/// Lines as a file has them.
+pub(crate) fn text<'l>(lines: impl Iterator<Item = &'l str>) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 /// All addresses a model may put into the kernel.

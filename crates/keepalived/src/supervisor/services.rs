@@ -1,27 +1,31 @@
 //! The ledger of virtual services: which the present configuration has, and which of before may still be in the kernel.
 //!
 //! Written before the check role hears of a configuration, so that a kill -9 at any moment leaves nothing that is not known.
-//! Only services of marks that are given to groups are known a moment later, when the role has said them.
+//! Only services of marks that are given to groups are known a moment later, when the role has said them. The record says in which
+//! network they are: after a restart of the machine, or in another network namespace, the same addresses are somebody else's.
 
 use super::Supervisor;
-use super::record::{Lines, Record};
+use super::record::{self, Lines, Record};
 use crate::role::Kind;
 use crate::role::check::left;
 use conf::model::Servers;
 use linux::SysError;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The ledger.
 #[derive(Debug)]
 pub(super) struct Services {
     record: Record,
+    /// The line that says where.
+    place: String,
     /// Those of the present configuration.
     wanted: Lines,
     /// Those of marks that are given to groups now.
     marked: Lines,
     /// Those of an earlier run or configuration that no role has reported gone.
     leftovers: Lines,
-    /// What the file says, as far as we know.
-    written: Lines,
+    /// Stands for what the file says, as far as we know.
+    written: Option<u64>,
     /// A role has ended without withdrawing.
     abandoned: bool,
 }
@@ -29,12 +33,15 @@ pub(super) struct Services {
 impl Services {
     /// Knows nothing yet.
     pub(super) fn new(record: Record) -> Services {
+        // Where it cannot be told nothing of before is believed.
+        let place = linux::machine::network().map(|network| format!("{}{network}", record::PLACE));
         Services {
             record,
+            place: place.unwrap_or_default(),
             wanted: Lines::new(),
             marked: Lines::new(),
             leftovers: Lines::new(),
-            written: Lines::new(),
+            written: None,
             abandoned: false,
         }
     }
@@ -51,8 +58,11 @@ impl Services {
 
     /// Reads what an earlier run may have left.
     fn begin(&mut self) -> Result<(), SysError> {
-        self.leftovers = self.record.read()?;
-        self.written.clone_from(&self.leftovers);
+        let mut lines = self.record.read()?;
+        if lines.remove(&self.place) {
+            lines.retain(|line| !line.starts_with(record::PLACE));
+            self.leftovers = lines;
+        }
         Ok(())
     }
 
@@ -97,21 +107,28 @@ impl Services {
             return Ok(());
         }
         self.wanted.clear();
-        self.written.clear();
+        self.written = None;
         self.record.remove()
     }
 
     fn write(&mut self) -> Result<(), SysError> {
-        let mut lines = self.wanted.clone();
-        lines.extend(self.marked.iter().cloned());
-        lines.extend(self.leftovers.iter().cloned());
-        if lines == self.written {
-            return Ok(());
+        // There are thousands of them, and three copies of each would be too many. Who is in two sets has two lines.
+        let sets = [&self.wanted, &self.marked, &self.leftovers];
+        let lines = std::iter::once(&self.place).chain(sets.into_iter().flatten());
+        let text = record::text(lines.map(String::as_str));
+        let sum = Some(checksum(&text));
+        if self.written != sum {
+            self.record.write_text(&text)?;
+            self.written = sum;
         }
-        self.record.write(&lines)?;
-        self.written = lines;
         Ok(())
     }
+}
+
+fn checksum(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Supervisor {
@@ -198,7 +215,8 @@ mod tests {
 
         fn says(&self) -> Vec<String> {
             let text = std::fs::read_to_string(self.path()).unwrap();
-            text.lines().map(str::to_owned).collect()
+            let lines: Lines = text.lines().skip(1).map(str::to_owned).collect();
+            lines.into_iter().collect()
         }
     }
 
@@ -267,6 +285,22 @@ mod tests {
         assert!(!place.path().exists());
         services.follow(&servers(MARK)).unwrap();
         assert_eq!(place.says(), ["fwmark 7 inet"], "what was before is over");
+    }
+
+    #[test]
+    fn the_record_of_another_network_is_not_believed() {
+        let place = Place::new();
+        let mut services = place.ledger();
+        services.follow(&servers(ONE)).unwrap();
+        let text = std::fs::read_to_string(place.path()).unwrap();
+        assert!(text.starts_with(record::PLACE), "{text}");
+        assert!(place.ledger().has_leftovers());
+        let other = text.replacen("net:[", "net:[9", 1);
+        assert_ne!(other, text);
+        std::fs::write(place.path(), other).unwrap();
+        assert!(!place.ledger().has_leftovers());
+        std::fs::write(place.path(), "tcp 192.0.2.200 80\n").unwrap();
+        assert!(!place.ledger().has_leftovers(), "nobody says where");
     }
 
     #[test]

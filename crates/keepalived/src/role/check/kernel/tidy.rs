@@ -85,6 +85,7 @@ impl Kernel {
 
     /// The configuration of which that is so now; once.
     pub(in super::super) fn settled(&mut self) -> Option<u64> {
+        self.tidy.owed?;
         if !std::mem::take(&mut self.tidy.due) || !self.tidy.elsewhere.is_empty() || !self.tidy.tables.is_empty() {
             return None;
         }
