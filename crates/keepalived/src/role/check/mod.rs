@@ -260,14 +260,15 @@ impl Role {
 
     /// Does what the director wants, and brings the kernel's table up to date.
     fn settle(&mut self, now: Instant) {
-        for action in std::mem::take(&mut self.actions) {
-            self.carry_out_with(action, None);
-        }
         self.kernel.open_if_due(now);
         // Marks before the services that wait for them.
         self.kernel.follow_marks(&self.engine);
         if let Some((scope, part)) = self.engine.take_part() {
             self.kernel.follow(now, scope, part);
+        }
+        // A server that has died gets no more connections; then that is told.
+        for action in std::mem::take(&mut self.actions) {
+            self.carry_out_with(action, None);
         }
         if !self.stopping {
             self.kernel.on_time(now);
