@@ -100,7 +100,7 @@ before() {
             until_true curl -ks https://198.51.100.2:8443/
             ;;
         troubleshooting/01 | vrrp/01) with_sample ;;
-        nginx/01 | haproxy/01 | lvs/01) with_keepalived ;;
+        nginx/01 | haproxy/01 | lvs/01 | mysql/01) with_keepalived ;;
     esac
     case $1 in
         notebook/01)
@@ -125,6 +125,7 @@ after() {
             expect "$1: the kernel has the service" sh -c 'ipvsadm -Ln | grep -q "192.0.2.200:80 rr"'
             ;;
         lvs/02) expect "$1: the web server answers" curl -fs http://10.0.0.2/healthz ;;
+        mysql/01) expect "$1: the node begins read-only" sh -c "mariadb -NBe 'SELECT @@read_only' | grep -qx 1" ;;
         lvs/04) expect "$1: the address is on lo" address 10.0.0.200 ;;
     esac
 }
