@@ -9,3 +9,4 @@ mod mariadb;
 mod mysql;
 mod nginx;
 mod support;
+mod zabbix;
