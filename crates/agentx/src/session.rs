@@ -94,6 +94,8 @@ pub enum Event {
     Closed(Why),
     /// It does not take this region.
     Refused(Oid, Status),
+    /// It takes this region, which it has refused before.
+    Registered(Oid),
     /// So many notifications were dropped while nobody took them.
     Dropped(u64),
 }
@@ -130,6 +132,7 @@ impl fmt::Display for Event {
                     "SNMP: the master agent refuses to register {region} (error {status})"
                 )
             }
+            Event::Registered(region) => write!(f, "SNMP: the master agent registers {region} now"),
             Event::Dropped(count) => write!(f, "SNMP: {count} notifications were dropped"),
         }
     }
@@ -153,7 +156,11 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     Open,
-    Register(Oid),
+    /// `again`: it was refused before.
+    Register {
+        region: Oid,
+        again: bool,
+    },
     Capability,
     Notify,
     Ping,
@@ -185,6 +192,9 @@ pub struct Session {
     made: BTreeMap<u32, Vec<VarBind>>,
     notifications: VecDeque<(Oid, Vec<VarBind>)>,
     dropped: u64,
+    /// Regions that were refused, and when they are asked for again: who had them may be gone then.
+    refused: Vec<Oid>,
+    again_at: Instant,
 }
 
 impl Session {
@@ -207,6 +217,8 @@ impl Session {
             made: BTreeMap::new(),
             notifications: VecDeque::new(),
             dropped: 0,
+            refused: Vec::new(),
+            again_at: Instant::FAR_FUTURE,
         }
     }
 
@@ -220,7 +232,8 @@ impl Session {
         };
         let answers = self.asked.values().map(|(_, until)| *until);
         let waiting = (!self.waiting.is_empty()).then_some(self.waiting_until);
-        answers.chain(state).chain(waiting).min()
+        let again = (!self.refused.is_empty()).then_some(self.again_at);
+        answers.chain(state).chain(waiting).chain(again).min()
     }
 
     /// Whether the master agent has taken us.
@@ -317,6 +330,8 @@ impl Session {
         self.waiting.clear();
         self.tested.clear();
         self.made.clear();
+        self.refused.clear();
+        self.again_at = Instant::FAR_FUTURE;
     }
 
     fn close(&self, session: u32, reason: Reason, actions: &mut Vec<Action>) {
@@ -356,9 +371,14 @@ impl Session {
             self.fresh_until = now.after(MAX_AGE);
             self.answer_waiting(actions);
         }
-        if let State::Open(session) = self.state
-            && self.heard.after(PING) <= now
-        {
+        let State::Open(session) = self.state else { return };
+        if self.again_at <= now {
+            self.again_at = Instant::FAR_FUTURE;
+            for region in core::mem::take(&mut self.refused) {
+                self.register(now, session, region, true, actions);
+            }
+        }
+        if self.heard.after(PING) <= now {
             self.heard = now;
             self.ask(now, session, &Pdu::Ping, Asked::Ping, actions);
         }
@@ -427,11 +447,16 @@ impl Session {
         match about {
             Asked::Open if status == Status::OK => self.opened(now, header.session, actions),
             Asked::Open => self.lose(now, Why::NotWanted(status), actions),
-            Asked::Register(region) if status != Status::OK => {
-                actions.push(Action::Say(Event::Refused(region, status)));
+            Asked::Register { region, again } if status != Status::OK => {
+                self.refused.push(region.clone());
+                self.again_at = now.after(LONGEST_RETRY);
+                if !again {
+                    actions.push(Action::Say(Event::Refused(region, status)));
+                }
             }
+            Asked::Register { region, again: true } => actions.push(Action::Say(Event::Registered(region))),
             Asked::Notify => self.send_notifications(now, actions),
-            Asked::Register(_) | Asked::Capability | Asked::Ping => {}
+            Asked::Register { .. } | Asked::Capability | Asked::Ping => {}
         }
     }
 
@@ -440,12 +465,7 @@ impl Session {
         (self.retry, self.said) = (FIRST_RETRY, false);
         actions.push(Action::Say(Event::Opened));
         for (region, description) in self.config.regions.clone() {
-            let register = Pdu::Register {
-                timeout: 0,
-                priority: 127,
-                region: region.clone(),
-            };
-            self.ask(now, session, &register, Asked::Register(region.clone()), actions);
+            self.register(now, session, region.clone(), false, actions);
             let capability = Pdu::AddCapabilities {
                 id: region,
                 description,
@@ -453,6 +473,16 @@ impl Session {
             self.ask(now, session, &capability, Asked::Capability, actions);
         }
         self.send_notifications(now, actions);
+    }
+
+    /// Asks for a region; `again`: it was refused before, and that was said.
+    fn register(&mut self, now: Instant, session: u32, region: Oid, again: bool, actions: &mut Vec<Action>) {
+        let register = Pdu::Register {
+            timeout: 0,
+            priority: 127,
+            region: region.clone(),
+        };
+        self.ask(now, session, &register, Asked::Register { region, again }, actions);
     }
 
     fn send_notifications(&mut self, now: Instant, actions: &mut Vec<Action>) {

@@ -364,6 +364,26 @@ fn a_region_that_is_refused_is_said_and_the_others_are_served() {
 }
 
 #[test]
+fn a_region_that_is_refused_is_asked_for_again_until_it_is_ours() {
+    let mut play = Play::new();
+    play.give(Input::Connected);
+    play.answer_all(Status::OK);
+    play.answer_all(Status::DUPLICATE_REGISTRATION);
+    play.actions.clear();
+    for _ in 0..2 {
+        assert_eq!(play.session.deadline(), Some(play.now.after(LONGEST_RETRY)));
+        play.pass(LONGEST_RETRY);
+        assert_eq!(play.answer_all(Status::DUPLICATE_REGISTRATION).len(), 2);
+        assert_eq!(play.said(), [], "it was said");
+    }
+    play.pass(LONGEST_RETRY);
+    assert_eq!(play.answer_all(Status::OK).len(), 2);
+    let ours = |last| Event::Registered(oid(&[1, 3, last]));
+    assert_eq!(play.said(), [ours(1), ours(2)]);
+    assert_eq!(play.session.deadline(), Some(play.now.after(PING)));
+}
+
+#[test]
 fn garbage_costs_the_connection_and_nothing_else() {
     let mut play = Play::open();
     play.give(Input::Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n"));

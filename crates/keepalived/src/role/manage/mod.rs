@@ -189,7 +189,7 @@ impl Role {
                 }
                 Action::Say(event) => {
                     let level = match event {
-                        Event::Opened => Level::Info,
+                        Event::Opened | Event::Registered(_) => Level::Info,
                         Event::Closed(_) | Event::Refused(..) | Event::Dropped(_) => Level::Warning,
                     };
                     self.reporter.say(level, event);
