@@ -7,6 +7,7 @@ use crate::role::Kind;
 use conf::files::FsLoader;
 use conf::model::{Process, Snmp};
 use conf::{Facts, InterfaceFact};
+use linux::link::vrf;
 use linux::namespace::InterfaceSummary;
 use linux::sched::{self, Scheduling};
 use linux::{SysError, namespace};
@@ -43,7 +44,10 @@ pub(crate) fn load(source: &Source) -> (Bundle, Option<SysError>) {
         Ok(found) => (Some(found.into_iter().map(fact).collect()), None),
         Err(error) => (None, Some(error)),
     };
+    // Without tables routes in VRFs are refused, each with a message.
+    let vrf_tables = vrf::tables().unwrap_or_default();
     let facts = Facts {
+        vrf_tables,
         config_id: source.id.clone(),
         environment: source.environment.clone(),
         directory: source.directory.clone(),

@@ -385,6 +385,8 @@ pub struct Config {
     pub name: Name,
     /// Where adverts are sent and heard: `interface`, or the VMAC on it; `None` only for unicast with a source address.
     pub interface: Option<IfName>,
+    /// `vrf`: the routing domain that packets of an instance without an interface are in.
+    pub vrf: Option<IfName>,
     /// The interface under `interface` if that is a VMAC: the source of IPv4 adverts is its address, and its faults count.
     pub base: Option<IfName>,
     /// The virtual interfaces made for this instance, its own first.

@@ -180,6 +180,8 @@ pub struct Draft {
     pub vmac_xmit_base: bool,
     /// `use_vmac_addr`.
     pub use_vmac_addr: bool,
+    /// `vrf`.
+    pub vrf: Option<IfName>,
     /// `virtual_router_id`.
     pub vrid: Option<Vrid>,
     /// `native_ipv6`.

@@ -163,6 +163,7 @@ impl Instance {
             .config
             .interface
             .into_iter()
+            .chain(self.config.vrf)
             .chain(self.config.base)
             .chain(of_addresses);
         let of_routing = routes
@@ -236,7 +237,8 @@ impl Instance {
             }
             Delivery::Multicast { .. } | Delivery::Unicast { .. } => {}
         }
-        let place = self.place_from(own, source);
+        let domain = config.vrf.and_then(|name| interfaces.get(&name));
+        let place = self.place_from(own.or(domain), source);
         if let Some(errno) = place.socket.and_then(|key| failed.get(&key)) {
             waiting.insert(Waiting::Socket(*errno));
         }
@@ -272,8 +274,9 @@ impl Instance {
             Delivery::Multicast { group } => Some(*group),
             Delivery::Unicast { .. } => source,
         };
-        // An instance that names an interface listens only there.
-        let reachable = self.config.interface.is_none() || interface.is_some();
+        // An instance that names an interface listens only there, one that names a VRF only in that.
+        let anywhere = self.config.interface.or(self.config.vrf).is_none();
+        let reachable = anywhere || interface.is_some();
         let socket = local.filter(|_| reachable).map(|local| SocketKey {
             interface,
             protocol: protocol(&self.config),

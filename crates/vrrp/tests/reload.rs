@@ -299,6 +299,7 @@ fn changes(base: &Config) -> Vec<(&'static str, Config)> {
     let eth1: base::IfName = "eth1".parse().unwrap();
     let three: IpAddr = "192.0.2.3".parse().unwrap();
     with("interface", &|c| c.interface = Some(eth1));
+    with("vrf", &|c| c.vrf = Some(eth1));
     with("vrid", &|c| c.vrid = Vrid(core::num::NonZeroU8::MIN));
     with("family", &|c| c.family = other.family);
     with("version", &|c| c.version = Version::V3);

@@ -208,12 +208,14 @@ fn prefix(low: &mut Lowering<'_>, line: Line<'_, '_>, old: Option<String>, which
     Some(word.to_owned())
 }
 
-/// `vrf NAME` of an instance. Said to exist or not; sockets do not use it yet.
+/// `vrf NAME` of an instance.
 pub(crate) fn vrf(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let Some(word) = line.word(1) else { return };
     if !low.knows_interface(word) {
         let text = format!(" WARNING - VRF interface {word} doesn't exist");
         low.wrong(line, "vrf", text);
     }
-    low.not_yet(line, "vrf");
+    if let (Ok(name), Some(draft)) = (word.parse(), low.draft(line, "vrf")) {
+        draft.vrf = Some(name);
+    }
 }

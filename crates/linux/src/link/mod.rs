@@ -8,6 +8,7 @@
 //! socket. Removing an interface takes the kernel some milliseconds.
 
 pub mod sysctl;
+pub mod vrf;
 
 use crate::SysError;
 use crate::interface::decode::{attributes_of, number, text};

@@ -94,6 +94,8 @@ impl Finisher<'_> {
         Some(Config {
             name: self.name.clone(),
             interface: links.interface,
+            // An interface is in one by itself.
+            vrf: draft.vrf.filter(|_| links.interface.is_none()),
             base: links.base,
             links: links.links,
             vrid,

@@ -50,7 +50,8 @@ pub fn difference(old: &Config, new: &Config) -> Difference {
             Delivery::Unicast { .. } => None,
         };
         let ah = matches!(c.auth, Auth::Ah(_));
-        (c.vrid, c.family, c.version, c.interface, group, c.source, ah, c.base)
+        let place = (c.interface, c.base, c.vrf);
+        (c.vrid, c.family, c.version, place, group, c.source, ah)
     };
     if identity(old) == identity(new) {
         Difference::InPlace

@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = &[
         Effect::Restart,
         "",
     ),
+    row("vrf", "vrf", Effect::Restart, ""),
     row("base", "use_vmac, vmac_xmit_base", Effect::Restart, ""),
     row(
         "links",
