@@ -87,14 +87,14 @@ const DAEMON: &[Row] = rows! { "global_defs":
     mail "smtp_server, notification_email, ..." InPlace "as `mail`";
     smtp_alert "smtp_alert" InPlace "from the next mail";
     smtp_alert_vrrp "smtp_alert_vrrp" InPlace "from the next mail";
-    reload_time_file "reload_time_file" NotYet "";
-    reload_repeat "reload_repeat" NotYet "";
+    reload_time_file "reload_time_file" InPlace "the file is watched from now on, and read at once";
+    reload_repeat "reload_repeat" InPlace "counts for the next reload at a time";
     reload_file "reload_file" InPlace "that of the running configuration is made while the new one is read";
-    config_save_dir "config_save_dir" NotYet "";
+    config_save_dir "config_save_dir" InPlace "counts for this very reload";
     tmp_config_directory "tmp_config_directory" Refused "";
     state_dump_file "state_dump_file" InPlace "";
-    stats_dump_file "stats_dump_file" NotYet "";
-    json_dump_file "json_dump_file" NotYet "";
+    stats_dump_file "stats_dump_file" InPlace "from the next dump";
+    json_dump_file "json_dump_file" InPlace "from the next dump";
     json_version "json_version" InPlace "from the next dump";
     snmp "snmp_socket, enable_snmp_vrrp, ..." InPlace "as the rows below; the process starts and ends with them";
     dbus "enable_dbus, dbus_service_name, dbus_no_interface_name" NotYet "";
@@ -176,6 +176,7 @@ const COUNTED: &[Row] = rows! { "vrrp_track_process":
     path "process" Restart "counted anew";
     parameters "process" Restart "counted anew";
     parameter_match "param_match" Restart "counted anew";
+    weight "weight" InPlace "";
     full_command "full_command" Restart "counted anew";
     quorum "quorum" InPlace "judged at once";
     quorum_max "quorum_max" InPlace "judged at once";

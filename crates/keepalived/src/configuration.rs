@@ -88,6 +88,10 @@ pub(crate) struct Settings {
     pub(crate) data_use_instance: bool,
     /// `state_dump_file`.
     pub(crate) state_dump: Option<String>,
+    /// `stats_dump_file`.
+    pub(crate) stats_dump: Option<String>,
+    /// `json_dump_file`.
+    pub(crate) json_dump: Option<String>,
     /// `tmp_config_directory`, which cannot change while the daemon runs.
     pub(crate) temporary_folder: Option<String>,
     /// `net_namespace_ipvs`, which cannot change while the daemon runs.
@@ -110,6 +114,8 @@ pub(crate) fn settings(model: &Model) -> Settings {
         process_name: global.process_name.clone(),
         data_use_instance: global.data_use_instance,
         state_dump: global.state_dump_file.clone(),
+        stats_dump: global.stats_dump_file.clone(),
+        json_dump: global.json_dump_file.clone(),
         temporary_folder: global.tmp_config_directory.clone(),
         ipvs_namespace: model.servers.settings.namespace.clone(),
         ipvs_table: model.servers.settings.nftables.as_ref().map(|nft| nft.table.clone()),

@@ -440,6 +440,8 @@ pub struct Config {
     pub checksum_as_v2: bool,
     /// `old_unicast_checksum`.
     pub unicast_checksum: UnicastChecksum,
+    /// `vrrp_strict`: what it implies is in the other fields.
+    pub strict: bool,
     /// `accept`: packets to the virtual addresses are taken although another router owns them.
     pub accept: bool,
     /// `skip_check_adv_addr`.

@@ -55,6 +55,8 @@ pub(crate) struct Instance {
     pub(crate) place: Place,
     /// Its first advert as master is under way, and what follows it is not done yet.
     pub(crate) claims: bool,
+    /// Since when it is in its state, as it was told last.
+    pub(crate) since: Instant,
     /// The deadlines the engine has noted.
     pub(crate) due: Option<Instant>,
     pub(crate) due_early: Option<Instant>,
@@ -95,6 +97,7 @@ impl Instance {
             encoded: encoded_addresses(&config),
             place: Place::default(),
             claims: false,
+            since: Instant::ZERO,
             due: None,
             due_early: None,
             config,

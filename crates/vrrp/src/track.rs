@@ -335,6 +335,11 @@ pub struct ProcessRun {
 }
 
 impl ProcessRun {
+    /// How it is judged.
+    pub const fn rule(&self) -> &Process {
+        &self.rule
+    }
+
     /// A process that was not counted yet.
     pub const fn new(rule: Process) -> ProcessRun {
         ProcessRun {

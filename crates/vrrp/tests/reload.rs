@@ -325,6 +325,7 @@ fn changes(base: &Config) -> Vec<(&'static str, Config)> {
     with("announcing", &|c| c.announcing.repeat = 9);
     with("checksum_as_v2", &|c| c.checksum_as_v2 = true);
     with("unicast_checksum", &|c| c.unicast_checksum = UnicastChecksum::Old);
+    with("strict", &|c| c.strict = true);
     with("skip_check_adv_addr", &|c| c.skip_check_adv_addr = true);
     with("lower_prio_no_advert", &|c| c.lower_prio_no_advert = true);
     with("higher_prio_send_advert", &|c| c.higher_prio_send_advert = true);

@@ -7,28 +7,22 @@ use crate::tree::Statement;
 type Line<'s, 't> = &'s Statement<'t>;
 
 macro_rules! paths {
-    ($($name:ident $keyword:literal $field:ident;)*) => {
+    ($($name:ident $field:ident;)*) => {
         $(pub(crate) fn $name(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-            low.not_yet(line, $keyword);
             low.global.$field = line.word(1).map(str::to_owned);
         })*
     };
 }
 
 paths! {
-    stats_dump_file "stats_dump_file" stats_dump_file;
-    json_dump_file "json_dump_file" json_dump_file;
-    config_save_dir "config_save_dir" config_save_dir;
-}
-
-/// `state_dump_file PATH`.
-pub(crate) fn state_dump_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.global.state_dump_file = line.word(1).map(str::to_owned);
+    state_dump_file state_dump_file;
+    stats_dump_file stats_dump_file;
+    json_dump_file json_dump_file;
+    config_save_dir config_save_dir;
 }
 
 /// `reload_time_file PATH`.
 pub(crate) fn reload_time_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "reload_time_file");
     match line.word(1).filter(|path| !path.is_empty()) {
         Some(path) => low.global.reload_time_file = Some(path.to_owned()),
         None => low.error(line, 1, "reload-time-file", "reload_time_file invalid".to_owned()),
@@ -37,7 +31,6 @@ pub(crate) fn reload_time_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 
 /// `reload_repeat`.
 pub(crate) fn reload_repeat(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "reload_repeat");
     low.global.reload_repeat = true;
 }
 

@@ -443,6 +443,8 @@ pub(crate) fn close_process(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let parameter_match = open.parameter_match.unwrap_or(implied);
     let draft = ProcessDraft {
         which: TrackProcess {
+            // That of the draft is put here when it is known.
+            weight: Weight::default(),
             path,
             full_command: open.full_command || parameter_match != ParameterMatch::None,
             parameters,

@@ -62,6 +62,8 @@ pub struct TrackProcess {
     pub parameters: Vec<String>,
     /// How the parameters are compared.
     pub parameter_match: ParameterMatch,
+    /// `weight`: for users that give none.
+    pub weight: Weight,
     /// `full_command`: the command line counts, not the name in the kernel. Implied by parameters.
     pub full_command: bool,
 }

@@ -7,7 +7,7 @@ use crate::diagnostic::Class;
 use crate::lower::Lowering;
 use crate::lower::instance::InstanceDraft;
 use crate::lower::tracker::GroupBlock;
-use crate::model::{Listing, Tracking};
+use crate::model::{Listing, TrackProcess, Tracking};
 use crate::source::Mark;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -193,7 +193,10 @@ fn tracking(low: &mut Lowering<'_>, used: &BTreeSet<Tracked>) -> Tracking {
             .processes
             .into_iter()
             .filter(|(name, _)| tracked(Tracked::Process(Name::from(name.as_str()))))
-            .map(|(name, draft)| (name, draft.which))
+            .map(|(name, draft)| {
+                let weight = draft.weight;
+                (name, TrackProcess { weight, ..draft.which })
+            })
             .collect(),
         linkbeat: drafts.linkbeat,
         process_buffer: drafts.process_buffer,

@@ -98,15 +98,16 @@ impl PidPaths {
 
 /// Where a dump goes; `of` is `None` for the supervisor's own.
 pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, temporary: &Path) -> PathBuf {
-    let base = match kind {
-        // Absolute names stay what they are.
-        DumpKind::Data => match settings.state_dump.as_deref() {
-            Some(folder) if folder.ends_with('/') => temporary.join(folder).join("keepalived.data"),
-            Some(name) => temporary.join(name),
-            None => temporary.join("keepalived.data"),
-        },
-        DumpKind::Stats => temporary.join("keepalived.stats"),
-        DumpKind::Json => temporary.join("keepalived.json"),
+    let (said, usual) = match kind {
+        DumpKind::Data => (&settings.state_dump, "keepalived.data"),
+        DumpKind::Stats => (&settings.stats_dump, "keepalived.stats"),
+        DumpKind::Json => (&settings.json_dump, "keepalived.json"),
+    };
+    // Absolute names stay what they are.
+    let base = match said.as_deref() {
+        Some(folder) if folder.ends_with('/') => temporary.join(folder).join(usual),
+        Some(name) => temporary.join(name),
+        None => temporary.join(usual),
     };
     let who = match of {
         None => "_parent",
@@ -218,6 +219,13 @@ mod tests {
             dump(DumpKind::Data, Some(Kind::Vrrp), &elsewhere("my.txt")),
             "/t/my.txt"
         );
+        let json = Settings {
+            json_dump: Some("/var/k/".to_owned()),
+            stats_dump: Some("s".to_owned()),
+            ..plain_again()
+        };
+        assert_eq!(dump(DumpKind::Json, Some(Kind::Vrrp), &json), "/var/k/keepalived.json");
+        assert_eq!(dump(DumpKind::Stats, Some(Kind::Vrrp), &json), "/t/s");
         assert_eq!(
             dump(DumpKind::Stats, Some(Kind::Vrrp), &with),
             "/t/keepalived.ns_i.stats"

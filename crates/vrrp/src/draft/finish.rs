@@ -95,6 +95,7 @@ impl Finisher<'_> {
             name: self.name.clone(),
             interface: links.interface,
             // An interface is in one by itself.
+            strict: self.strict,
             vrf: draft.vrf.filter(|_| links.interface.is_none()),
             base: links.base,
             links: links.links,

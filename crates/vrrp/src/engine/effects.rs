@@ -124,6 +124,9 @@ impl Engine {
                 Effect::Claim => self.unsettle(slot),
                 Effect::PriorityChanged => self.notify_priority(slot, out),
                 Effect::Notify(state) => {
+                    if let Some(instance) = self.instances.get_mut(slot) {
+                        instance.since = now;
+                    }
                     self.notify(slot, state, out);
                     self.unsettle(slot);
                 }

@@ -160,6 +160,7 @@ pub const TABLE: &[Row] = &[
         PLACE,
         "numbers and marks against replay begin again",
     ),
+    row("strict", "vrrp_strict, strict_mode", PLACE, ""),
     row("accept", "accept, no_accept", PLACE, "the packet filter is adapted"),
     row("late_backup", "timer_expired_backup", PLACE, ""),
     of(

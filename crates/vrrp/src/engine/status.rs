@@ -3,11 +3,11 @@
 use super::Engine;
 use crate::action::StateName;
 use crate::cause::{Cause, Succession};
-use crate::config::{Config, Group, Name, Priority};
+use crate::config::{Config, Group, Name, Priority, Wanted};
 use crate::counters::Counters;
 use crate::election::State;
 use crate::holdings::{Holdings, Item};
-use crate::track::Sum;
+use crate::track::{ProcessRun, ScriptRun, Sum};
 use crate::waiting::Waiting;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,6 +41,8 @@ pub struct Status {
     pub succession: Succession,
     /// Since when it takes part in the election; `None`: it does not.
     pub takes_part_since: Option<Instant>,
+    /// Since when it is in this state.
+    pub since: Instant,
     /// What it waits for in FAULT.
     pub waiting: Vec<Waiting>,
     /// The master a backup believes, or its own address while it is master.
@@ -72,7 +74,38 @@ pub struct GroupStatus {
     pub state: StateName,
 }
 
+impl Status {
+    /// Whether the addresses are with us.
+    pub fn holds(&self) -> bool {
+        self.state == StateName::Master
+    }
+
+    /// What it means to be: what it is, or what it was told to begin as.
+    pub fn wants(&self) -> StateName {
+        match (self.state, self.config.wanted) {
+            (StateName::Master | StateName::Backup, _) => self.state,
+            (_, Wanted::Master) => StateName::Master,
+            (_, Wanted::Backup) => StateName::Backup,
+        }
+    }
+}
+
 impl Engine {
+    /// The tracked processes by name, as they are counted.
+    pub fn processes(&self) -> impl Iterator<Item = (&Name, &ProcessRun)> {
+        self.conditions.processes()
+    }
+
+    /// A script as its results are judged.
+    pub fn script(&self, name: &Name) -> Option<&ScriptRun> {
+        self.conditions.script(name)
+    }
+
+    /// The number in a tracked file; `None`: not read yet, or not tracked.
+    pub fn file(&self, name: &Name) -> Option<i32> {
+        self.conditions.file(name)
+    }
+
     /// All instances by name.
     pub fn status(&self) -> Vec<Status> {
         let slots = self.names.values();
@@ -125,6 +158,7 @@ impl Engine {
             succession: instance.succession,
             takes_part_since: instance.takes_part_since,
             priority: election.effective(),
+            since: instance.since,
             waiting: instance.waiting.iter().cloned().collect(),
             master,
             master_priority,

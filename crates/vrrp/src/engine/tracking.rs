@@ -29,6 +29,21 @@ pub(crate) struct Conditions {
 }
 
 impl Conditions {
+    /// The tracked processes by name.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (&Name, &ProcessRun)> {
+        self.processes.iter()
+    }
+
+    /// A script by name.
+    pub(crate) fn script(&self, name: &Name) -> Option<&ScriptRun> {
+        self.scripts.get(name)
+    }
+
+    /// The number in a file.
+    pub(crate) fn file(&self, name: &Name) -> Option<i32> {
+        self.files.get(name).copied().flatten()
+    }
+
     /// Whether a link counts as up.
     pub(crate) fn is_up(&self, interface: &Interface) -> bool {
         let delayed = self.links.get(&interface.name);

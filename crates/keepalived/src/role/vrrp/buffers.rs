@@ -3,12 +3,20 @@
 //! Ours are large already, and past the system's limit: a smaller number leaves them, a larger one makes them larger.
 
 use super::Role;
+use super::dump::Known;
+use conf::Model;
 use conf::model::{Global, ReceiveBuffer, Tracking};
 use linux::SysError;
 
 impl Role {
+    /// Takes over what is needed of a configuration beside what the engine runs.
+    pub(super) fn remember(&mut self, model: &mut Model) {
+        self.size_buffers(&model.global, &model.tracking);
+        self.known = Known::of(model);
+    }
+
     /// Makes the buffers as large as a configuration wants them at least.
-    pub(super) fn size_buffers(&self, global: &Global, tracking: &Tracking) {
+    fn size_buffers(&self, global: &Global, tracking: &Tracking) {
         self.size(global.netlink_command_buffer, |bytes| self.effects.reserve(bytes));
         self.size(global.netlink_monitor_buffer, |bytes| self.watcher.reserve(bytes));
         self.size(global.netlink_monitor_buffer, |bytes| self.ear.reserve(bytes));

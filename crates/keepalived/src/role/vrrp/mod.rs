@@ -10,6 +10,7 @@
 
 mod buffers;
 mod changes;
+mod dump;
 mod effects;
 mod facts;
 mod filter;
@@ -28,7 +29,7 @@ mod translate;
 use super::sessions::Sessions;
 use super::{Context, Order};
 use crate::exit;
-use crate::ipc::{DumpKind, FromRole};
+use crate::ipc::FromRole;
 use crate::log::{Level, Reporter};
 use ::vrrp::action::Action;
 use ::vrrp::config::{AddressKey, VirtualAddress};
@@ -117,6 +118,7 @@ struct Role {
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
     finder: Finder,
+    known: dump::Known,
     links: Links,
     /// A configuration that waits for its interfaces.
     change: Option<reload::Change>,
@@ -184,6 +186,7 @@ impl Role {
             suspended: linux::reactor::suspended(),
             look_again_at: None,
             finder: Finder::open()?,
+            known: dump::Known::default(),
             links,
             change: None,
             early: reload::Early::new(),
@@ -191,7 +194,10 @@ impl Role {
         };
         role.register_files()?;
         role.track(now, &tracked, &tracking);
-        role.size_buffers(&role.context.model.global, &tracking);
+        role.context.model.tracking = tracking;
+        let mut rest = std::mem::take(&mut role.context.model);
+        role.remember(&mut rest);
+        role.context.model = rest;
         role.tell_tracked(now);
         role.count_all(now);
         role.reconcile_sockets(now);
@@ -472,13 +478,12 @@ impl Role {
                 Order::Dump(kind) => {
                     self.context.reporter().info(format_args!(
                         "{} for process({}) on signal",
-                        report::title(kind),
+                        dump::title(kind),
                         Pid::own()
                     ));
-                    let mut text = report::dump(kind, &self.engine);
-                    if kind == DumpKind::Data {
-                        text.push_str(&report::sessions(self.sessions.known()));
-                    }
+                    let wall = self.reactor.wall_clock();
+                    let sessions = self.sessions.known();
+                    let text = dump::dump(kind, &self.engine, &self.known, dump::Now { at: now, wall }, sessions);
                     self.context.answer_dump(kind, &text);
                 }
                 Order::ClearStats => self.engine.clear_counters(),

@@ -53,13 +53,13 @@ impl Role {
     }
 
     fn change_over(&mut self, now: Instant) {
-        let Some(Change { generation, model }) = self.change.take() else {
+        let Some(Change { generation, mut model }) = self.change.take() else {
             return;
         };
         self.watcher.set_statics(statics(&model.vrrp));
         self.look(now);
         self.track(now, &model.vrrp, &model.tracking);
-        self.size_buffers(&model.global, &model.tracking);
+        self.remember(&mut model);
         let before = std::mem::replace(&mut self.running, model.vrrp.clone());
         self.context.discard(before);
         self.engine.reconfigure(now, model.vrrp, &mut self.actions);

@@ -177,6 +177,7 @@ mod tests {
 
     fn tracker(path: &str, parameters: &[&str], parameter_match: ParameterMatch) -> TrackProcess {
         TrackProcess {
+            weight: ::vrrp::config::Weight::default(),
             path: path.to_owned(),
             parameters: parameters.iter().map(ToString::to_string).collect(),
             parameter_match,
