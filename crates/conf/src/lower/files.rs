@@ -30,7 +30,7 @@ pub(crate) fn reload_time_file(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 /// `reload_repeat`.
-pub(crate) fn reload_repeat(low: &mut Lowering<'_>, line: Line<'_, '_>) {
+pub(crate) fn reload_repeat(low: &mut Lowering<'_>, _: Line<'_, '_>) {
     low.global.reload_repeat = true;
 }
 

@@ -227,6 +227,7 @@ impl Supervisor {
         }
         self.phase = Phase::Running;
         self.reporter.info(done);
+        self.appointment_follows();
         self.tell_systemd(sdnotify::State::Ready);
         if !waiting && self.wants(Kind::Vrrp) {
             // The role has looked at what was left and at what the last configuration had.
@@ -418,6 +419,7 @@ impl Supervisor {
             Phase::Reloading { .. } | Phase::Starting | Phase::Running => {}
         }
         self.start_waiting(now);
+        self.keep_appointment();
         self.feed_watchdog(now);
     }
 

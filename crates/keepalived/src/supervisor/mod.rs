@@ -3,6 +3,7 @@
 //! It decides when roles start, get a new configuration, are started again and end. What a role does is not known
 //! here. It waits in one place ([`Supervisor::turn`]); nothing in it sleeps, and no role can stop it by being slow.
 
+mod appointment;
 mod check;
 mod child;
 mod dump;
@@ -94,6 +95,8 @@ struct Supervisor {
     ending: stop::Ending,
     /// The file that says that a configuration is being read.
     reload_file: Option<PathBuf>,
+    /// A reload at a time that somebody wrote down.
+    appointment: appointment::Appointment,
     /// The startup script runs; no role is started before its end.
     preparing: bool,
     /// When track scripts run.
@@ -189,11 +192,14 @@ impl Supervisor {
         let timeout = self.next_deadline().map(|at| at.since(now));
         let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(self.signals.as_fd())
             .chain(self.children.iter().filter_map(Child::channel).map(AsFd::as_fd))
+            .chain(self.appointment.fd())
             .collect();
         linux::ipc::wait(&descriptors, timeout)?;
         // Messages before signals: the last words of a role come before the news of its death.
         self.read_roles();
         self.read_signals();
+        let heard = self.hear_of_appointment();
+        self.report(heard);
         self.on_time(process::monotonic());
         Ok(())
     }
@@ -214,6 +220,7 @@ impl Supervisor {
             .chain(self.next_watchdog)
             .chain(self.next_script())
             .chain(self.ending.deadline())
+            .chain(self.appointment_deadline())
             .min()
     }
 

@@ -218,6 +218,7 @@ pub(super) fn begin(
         changes: 0,
         ending: super::stop::Ending::default(),
         preparing: false,
+        appointment: super::appointment::Appointment::default(),
         reload_file: None,
         phase: Phase::Starting,
         reload_again: false,
