@@ -11,6 +11,7 @@ use crate::programs::{self, Answers, Missing, ProgramFact, UserFact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -200,6 +201,20 @@ impl Bundle {
     /// The paths of all files, in the order in which they were first read.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())
+    }
+
+    /// All of it in one text, each file under a comment with its path. There may be secrets in it.
+    pub fn consolidated(&self) -> String {
+        let mut all = String::new();
+        for file in &self.files {
+            // Writing to a String does not fail.
+            let _ = writeln!(all, "# File {}", file.path.display());
+            all.push_str(&file.text);
+            if !file.text.ends_with('\n') {
+                all.push('\n');
+            }
+        }
+        all
     }
 
     /// Where the files with names of routing tables are: `iproute_etc_dir` and `iproute_usr_dir`.

@@ -229,6 +229,20 @@ pub(crate) enum DumpKind {
     Stats,
     /// Both for programs (SIGRTMIN+2).
     Json,
+    /// As `Data`, to be kept: before a reload (`config_save_dir`).
+    Before,
+    /// The same after a reload.
+    After,
+}
+
+impl DumpKind {
+    /// Whether somebody waits for it, and reads in the log that it comes.
+    pub(crate) const fn is_asked_by_signal(self) -> bool {
+        match self {
+            DumpKind::Data | DumpKind::Stats | DumpKind::Json => true,
+            DumpKind::Before | DumpKind::After => false,
+        }
+    }
 }
 
 /// From a role to the supervisor.

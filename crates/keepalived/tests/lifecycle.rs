@@ -379,3 +379,62 @@ fn a_role_that_is_told_to_end_by_somebody_else_withdraws_and_is_started_again() 
     );
     daemon.stop();
 }
+
+#[test]
+fn a_reload_at_a_time_that_is_written_in_a_file_happens_then_and_once() {
+    let place = Place::new("");
+    let file = place.path("when");
+    let configuration = format!(
+        "global_defs {{\n reload_time_file {}\n}}\n{ONE_INSTANCE}",
+        file.display()
+    );
+    std::fs::write(place.path("k.conf"), configuration).unwrap();
+    let mut daemon = place.running(&[]);
+    std::fs::write(&file, "whenever").unwrap();
+    daemon.wait_for("no time to come - not reloading at a time");
+    let soon = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        + 3;
+    let (hour, minute, second) = (soon / 3600 % 24, soon / 60 % 60, soon % 60);
+    std::fs::write(&file, format!("{hour:02}:{minute:02}:{second:02}Z\n")).unwrap();
+    daemon.wait_for("Scheduling reload at ");
+    daemon.wait_for("Reloading at the time that was given");
+    daemon.wait_for("Reload complete");
+    wait_until("the file is gone", || !file.exists());
+    daemon.stop();
+}
+
+#[test]
+fn configurations_and_what_roles_say_around_a_reload_are_kept_for_their_owner() {
+    let place = Place::new("");
+    let folder = place.path("kept");
+    let configuration = format!(
+        "global_defs {{\n config_save_dir {}\n}}\n{ONE_INSTANCE}",
+        folder.display()
+    );
+    std::fs::write(place.path("k.conf"), &configuration).unwrap();
+    let mut daemon = place.running(&[]);
+    let pid = daemon.pid();
+    daemon.signal("HUP");
+    daemon.wait_for("Reload complete");
+    let names = [
+        format!("keepalived.conf.{pid}.0"),
+        format!("keepalived.conf.{pid}.1"),
+        format!("keepalived_vrrp.{pid}.1.pre"),
+        format!("keepalived_vrrp.{pid}.1.post"),
+    ];
+    for name in &names {
+        let path = folder.join(name);
+        wait_until(name, || {
+            std::fs::metadata(&path).is_ok_and(|facts| facts.mode() & 0o777 == 0o600)
+        });
+    }
+    assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+    let kept = std::fs::read_to_string(folder.join(&names[1])).unwrap();
+    assert!(kept.starts_with("# File ") && kept.ends_with(&configuration), "{kept}");
+    let said = std::fs::read_to_string(folder.join(&names[3])).unwrap();
+    assert!(said.contains(" VRRP Instance = "), "{said}");
+    daemon.stop();
+}

@@ -10,6 +10,7 @@ use linux::process::Pid;
 use linux::process_files;
 use std::fmt::Write;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 /// The mode of dump files before the mask is applied.
 const MODE: u32 = 0o666;
@@ -19,7 +20,7 @@ impl Supervisor {
     pub(super) fn ask_for_dump(&mut self, kind: DumpKind) {
         for child in &self.children {
             let concerned = match kind {
-                DumpKind::Data => true,
+                DumpKind::Data | DumpKind::Before | DumpKind::After => true,
                 DumpKind::Stats | DumpKind::Json => child.kind == Kind::Vrrp,
             };
             if let (true, Some(running)) = (concerned, child.running()) {
@@ -39,7 +40,7 @@ impl Supervisor {
 
     /// Writes what a role has answered.
     pub(super) fn write_dump(&self, of: Kind, kind: DumpKind, descriptors: Vec<OwnedFd>) {
-        let path = paths::dump(kind, Some(of), &self.settings, &self.temporary);
+        let Some(path) = self.dump_path(of, kind) else { return };
         let missing = || {
             SysError::new(
                 "write a dump",
@@ -52,8 +53,26 @@ impl Supervisor {
             .next()
             .ok_or_else(missing)
             .and_then(Sealed::from_fd)
-            .and_then(|sealed| process_files::replace(&path, MODE, &Pid::own().to_string(), &sealed.read()?));
+            .and_then(|sealed| {
+                let text = sealed.read()?;
+                // As the original: programs do not find a file without instances.
+                if kind == DumpKind::Json && text.is_empty() {
+                    return Ok(());
+                }
+                process_files::replace(&path, MODE, &Pid::own().to_string(), &text)
+            });
         self.report(written);
+    }
+
+    /// Where a dump of a role goes; `None`: it is not wanted any more.
+    fn dump_path(&self, of: Kind, kind: DumpKind) -> Option<PathBuf> {
+        match kind {
+            DumpKind::Before => self.saved_dump(of, "pre"),
+            DumpKind::After => self.saved_dump(of, "post"),
+            DumpKind::Data | DumpKind::Stats | DumpKind::Json => {
+                Some(paths::dump(kind, Some(of), &self.settings, &self.temporary))
+            }
+        }
     }
 
     /// Writes the supervisor's own description.

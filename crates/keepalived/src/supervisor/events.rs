@@ -224,6 +224,9 @@ impl Supervisor {
         if matches!(self.phase, Phase::Reloading { .. }) {
             self.remove_reload_file();
             self.write_states_after_reload();
+            self.save_after_reload();
+        } else {
+            self.save_configuration();
         }
         self.phase = Phase::Running;
         self.reporter.info(done);

@@ -15,6 +15,7 @@ mod paths;
 mod record;
 mod reload;
 mod restart;
+mod saved;
 mod scripts;
 mod services;
 mod startup;

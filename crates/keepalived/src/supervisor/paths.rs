@@ -99,7 +99,7 @@ impl PidPaths {
 /// Where a dump goes; `of` is `None` for the supervisor's own.
 pub(crate) fn dump(kind: DumpKind, of: Option<Kind>, settings: &Settings, temporary: &Path) -> PathBuf {
     let (said, usual) = match kind {
-        DumpKind::Data => (&settings.state_dump, "keepalived.data"),
+        DumpKind::Data | DumpKind::Before | DumpKind::After => (&settings.state_dump, "keepalived.data"),
         DumpKind::Stats => (&settings.stats_dump, "keepalived.stats"),
         DumpKind::Json => (&settings.json_dump, "keepalived.json"),
     };

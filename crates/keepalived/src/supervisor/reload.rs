@@ -77,6 +77,8 @@ impl Supervisor {
         self.remember_removed(&old);
         (self.bundle, self.settings) = (bundle, settings);
         self.generation += 1;
+        self.save_configuration();
+        self.save_before_reload();
         self.phase = Phase::Reloading { since: now };
         self.scripts_follow(now);
         self.fifos_follow(now);

@@ -189,11 +189,13 @@ impl Role {
                     self.links.replace(with, channel);
                     self.engine.report_all(&mut self.actions);
                 }
-                Order::Dump(_) => {
-                    let line = format!("Printing BFD data for process({}) on signal", Pid::own());
-                    self.reporter.info(line);
+                Order::Dump(kind) => {
+                    if kind.is_asked_by_signal() {
+                        let line = format!("Printing BFD data for process({}) on signal", Pid::own());
+                        self.reporter.info(line);
+                    }
                     let text = report::dump(now, &self.engine);
-                    self.context.answer_dump(crate::ipc::DumpKind::Data, &text);
+                    self.context.answer_dump(kind, &text);
                 }
                 Order::ClearStats => self.engine.clear_counters(),
                 // Scripts are tracked by virtual routers, or run for checks.

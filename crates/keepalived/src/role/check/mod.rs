@@ -329,12 +329,14 @@ impl Role {
                     self.context.send(&FromRole::Reloaded { generation });
                 }
                 Order::Link { channel, .. } => self.listen_to_sessions(now, channel),
-                Order::Dump(_) => {
-                    let line = format!("Printing checker data for process({}) on signal", Pid::own());
-                    self.reporter.info(line);
+                Order::Dump(kind) => {
+                    if kind.is_asked_by_signal() {
+                        let line = format!("Printing checker data for process({}) on signal", Pid::own());
+                        self.reporter.info(line);
+                    }
                     let mut text = self.engine.dump(now);
                     text.push_str(&self.kernel.dump());
-                    self.context.answer_dump(crate::ipc::DumpKind::Data, &text);
+                    self.context.answer_dump(kind, &text);
                 }
                 Order::ScriptRan { ticket, outcome } => {
                     if ticket == kernel::LOADING {

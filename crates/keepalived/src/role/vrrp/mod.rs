@@ -476,11 +476,11 @@ impl Role {
             match order {
                 Order::Reload { generation, model } => self.begin_change(now, generation, model),
                 Order::Dump(kind) => {
-                    self.context.reporter().info(format_args!(
-                        "{} for process({}) on signal",
-                        dump::title(kind),
-                        Pid::own()
-                    ));
+                    if kind.is_asked_by_signal() {
+                        let title = dump::title(kind);
+                        let line = format_args!("{title} for process({}) on signal", Pid::own());
+                        self.context.reporter().info(line);
+                    }
                     let wall = self.reactor.wall_clock();
                     let sessions = self.sessions.known();
                     let text = dump::dump(kind, &self.engine, &self.known, dump::Now { at: now, wall }, sessions);

@@ -59,7 +59,7 @@ impl Now {
 /// What the log calls a dump, in the words of the original.
 pub(super) fn title(kind: DumpKind) -> &'static str {
     match kind {
-        DumpKind::Data => "Printing VRRP data",
+        DumpKind::Data | DumpKind::Before | DumpKind::After => "Printing VRRP data",
         DumpKind::Stats => "Printing VRRP stats",
         DumpKind::Json => "Printing VRRP as json",
     }
@@ -75,7 +75,7 @@ pub(super) fn dump<'a>(
 ) -> String {
     let status = engine.status();
     match kind {
-        DumpKind::Data => {
+        DumpKind::Data | DumpKind::Before | DumpKind::After => {
             let instances = data::instances(&status, known, now);
             let groups = data::groups(&engine.groups(), known);
             let tracked = data::scripts(engine, known) + &data::processes(engine, known) + &data::files(engine, known);
