@@ -216,6 +216,11 @@ impl Reactor {
 /// The latest alarm handed to the kernel, a hundred thousand years on: `FAR_FUTURE` does not fit its seconds.
 const MAX_ALARM_MICROS: u64 = 100_000 * 365 * 86_400 * 1_000_000;
 
+/// The time since 1970, as this machine believes now.
+pub fn wall_clock() -> Duration {
+    read_clock(nix::time::ClockId::CLOCK_REALTIME)
+}
+
 /// How long ago this machine booted, time of suspension included.
 pub fn boot_age() -> Duration {
     read_clock(nix::time::ClockId::CLOCK_BOOTTIME)

@@ -7,11 +7,12 @@ use crate::log::Level;
 use base::Instant;
 use linux::SysError;
 use linux::process;
+use linux::reactor::wall_clock;
 use linux::watch::{FileWatch, beginning};
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
 /// Bytes of the file that are looked at; a date with a time has 20.
@@ -55,7 +56,7 @@ impl Appointment {
     /// When to look at the wall clock again.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         let due = self.due?;
-        Some(now.after(due.at.saturating_sub(wall()).min(LOOK_EVERY)))
+        Some(now.after(due.at.saturating_sub(wall_clock()).min(LOOK_EVERY)))
     }
 }
 
@@ -125,13 +126,6 @@ fn next(written: Written, now: Duration, offset: impl Fn(OffsetDateTime) -> UtcO
     Some(Due { at, dated })
 }
 
-/// The time since 1970.
-fn wall() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
 /// The local offset at a time. The supervisor has one thread, so that the zone can be asked for.
 fn local(at: OffsetDateTime) -> UtcOffset {
     UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC)
@@ -184,7 +178,7 @@ impl Supervisor {
             }
             return;
         }
-        let due = written(&text).and_then(|written| next(written, wall(), local));
+        let due = written(&text).and_then(|written| next(written, wall_clock(), local));
         match due {
             Some(due) => {
                 self.appointment.due = Some(due);
@@ -200,7 +194,7 @@ impl Supervisor {
 
     /// Reloads if it is time to.
     pub(super) fn keep_appointment(&mut self) {
-        let Some(due) = self.appointment.due.filter(|due| due.at <= wall()) else {
+        let Some(due) = self.appointment.due.filter(|due| due.at <= wall_clock()) else {
             return;
         };
         self.appointment.due = None;

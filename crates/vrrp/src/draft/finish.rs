@@ -94,8 +94,8 @@ impl Finisher<'_> {
         Some(Config {
             name: self.name.clone(),
             interface: links.interface,
-            // An interface is in one by itself.
             strict: self.strict,
+            // An interface is in one by itself.
             vrf: draft.vrf.filter(|_| links.interface.is_none()),
             base: links.base,
             links: links.links,
@@ -130,11 +130,14 @@ impl Finisher<'_> {
             owner_ignore_adverts: self.owner_ignore_adverts(&draft, priority),
             receive_buffer: draft.receive_buffer,
             group: None,
-            trackers: draft.trackers,
-            notify_priority_changes: draft
-                .notify_priority_changes
-                .unwrap_or(self.defaults.notify_priority_changes),
+            trackers: core::mem::take(&mut draft.trackers),
+            notify_priority_changes: self.notify_priority_changes(&draft),
         })
+    }
+
+    fn notify_priority_changes(&self, draft: &Draft) -> bool {
+        let usual = self.defaults.notify_priority_changes;
+        draft.notify_priority_changes.unwrap_or(usual)
     }
 
     fn vrid(&mut self, draft: &Draft) -> Option<Vrid> {
