@@ -190,22 +190,13 @@ const LINKBEAT: &[Row] = rows! { "link beat":
 };
 
 /// Keywords that are read and have no field yet.
-const UNUSED: &[Row] = &[
-    Row {
-        object: "global_defs",
-        field: "",
-        keywords: "vrrp_garp_extra_if, vrrp_vmac_garp_intvl",
-        effect: NotYet,
-        note: "",
-    },
-    Row {
-        object: "(root)",
-        field: "",
-        keywords: "namespace_with_ipsets",
-        effect: NotYet,
-        note: "no ipset is ever used",
-    },
-];
+const UNUSED: &[Row] = &[Row {
+    object: "(root)",
+    field: "",
+    keywords: "namespace_with_ipsets",
+    effect: NotYet,
+    note: "no ipset is ever used",
+}];
 
 const SESSION: &[Row] = rows! { "bfd_instance":
     name "bfd_instance NAME" Restart "another name is another session";

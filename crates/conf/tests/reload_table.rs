@@ -187,7 +187,6 @@ fn with_keyword(keyword: &str) -> String {
     let arguments = match keyword {
         "linkbeat_interfaces" => " {\n eth0\n }",
         "snmp_vs_stats_update_interval" | "snmp_rs_stats_update_interval" => " 2.0",
-        "vrrp_garp_extra_if" | "vrrp_vmac_garp_intvl" => " 60",
         "snmp_socket" => " unix:/x",
         "reload_time_file" | "config_save_dir" | "stats_dump_file" | "json_dump_file" => " /x",
         "dbus_service_name" | "dbus_no_interface_name" => " x.y",

@@ -31,6 +31,8 @@ pub(crate) enum Block {
     Refresh,
     /// The second block after an advert of lower priority.
     LowerPriority,
+    /// One of each interface that sends no adverts.
+    Extra,
 }
 
 /// Frames that share one pace.
@@ -102,6 +104,18 @@ impl Announcer {
         self.forget_plans(slot);
         self.plan_second(now, slot, announcing);
         self.plan_refresh(now.after(announcing.second_block), slot, announcing);
+        self.plan_extra(now, slot, announcing);
+    }
+
+    /// Plans the next announcement of extra interfaces, unless one is planned.
+    pub(crate) fn plan_extra(&mut self, now: Instant, slot: Slot, announcing: &Announcing) {
+        let planned = self
+            .plans
+            .iter()
+            .any(|(_, planned, block)| *planned == slot && *block == Block::Extra);
+        if let Some(extra) = announcing.extra.filter(|_| !planned) {
+            self.plans.insert((now.after(extra.every), slot, Block::Extra));
+        }
     }
 
     /// Plans a second block, without taking back one that is planned already.

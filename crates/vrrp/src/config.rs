@@ -363,6 +363,18 @@ pub struct Announcing {
     pub lower_priority_repeat: u32,
     /// `garp_lower_prio_delay`: when the second block after it follows; zero: no second block.
     pub lower_priority_second_block: Duration,
+    /// `garp_extra_if`.
+    pub extra: Option<Extra>,
+}
+
+/// `garp_extra_if`: interfaces that have addresses and send no adverts are announced now and then, so that switches do not
+/// forget where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// How often, 1 s to 24 h.
+    pub every: Duration,
+    /// Not only interfaces that are made for the instance.
+    pub all: bool,
 }
 
 impl Default for Announcing {
@@ -374,6 +386,7 @@ impl Default for Announcing {
             refresh_repeat: 1,
             lower_priority_repeat: 5,
             lower_priority_second_block: Duration::from_secs(5),
+            extra: None,
         }
     }
 }

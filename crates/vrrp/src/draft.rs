@@ -12,7 +12,7 @@ use crate::config::{
     AddressFlags, Config, Name, Peer, Priority, ReceiveBuffer, Route, Rule, Tracker, UnicastChecksum, Version,
     VirtualAddress, Vrid, Wanted,
 };
-use crate::config::{AntiReplay, HmacMode, Key, KeyId};
+use crate::config::{AntiReplay, Extra, HmacMode, Key, KeyId};
 pub use join::{About, GroupDraft, Joined, Remark, join};
 pub use link::{IpvlanDraft, MacDraft, Prefixes, VmacDraft, name_links};
 
@@ -94,6 +94,8 @@ pub struct AnnouncingDraft {
     pub lower_priority_repeat: Option<u32>,
     /// `garp_lower_prio_delay`.
     pub lower_priority_second_block: Option<Duration>,
+    /// `garp_extra_if`; `Some(None)`: not, whatever the usual is.
+    pub extra: Option<Option<Extra>>,
 }
 
 /// `auth_type`.

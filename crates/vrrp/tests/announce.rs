@@ -16,7 +16,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use vrrp::action::{Action, Announced, StateName};
-use vrrp::config::{Announcing, PacingGroup, Settings, Version};
+use vrrp::config::{Announcing, Extra, PacingGroup, Settings, Version};
 use vrrp::engine::Wake;
 use vrrp::input::{Input, InterfaceFacts};
 
@@ -218,6 +218,41 @@ fn a_master_whose_interface_has_another_mac_address_says_so_at_once() {
     interface(&mut bench, "eth0", Some(InterfaceFacts { mtu, ..other }));
     bench.run_for(Duration::from_secs(1));
     assert_eq!(frames(&bench), before + 10);
+}
+
+#[test]
+fn each_extra_interface_is_announced_once_a_period_while_master() {
+    for (all, frames_a_minute) in [(true, 6), (false, 0)] {
+        let mut model = models(&[Wish {
+            addresses: 1,
+            excluded: 3,
+            ..Wish::default()
+        }]);
+        for config in model.instances.values_mut() {
+            let config = Arc::make_mut(config);
+            config.announcing.second_block = Duration::ZERO;
+            config.announcing.extra = Some(Extra {
+                every: Duration::from_secs(10),
+                all,
+            });
+            // Two interfaces that send no adverts, the first with two addresses.
+            config.excluded[0].interface = name("eth1");
+            config.excluded[1].interface = name("eth1");
+            config.excluded[2].interface = name("eth2");
+        }
+        let mut bench = Bench::with_model(model);
+        for (index, other) in [(7, "eth1"), (8, "eth2")] {
+            let mut facts = facts();
+            facts.index = base::IfIndex(index);
+            facts.ipv4.clear();
+            interface(&mut bench, other, Some(facts));
+        }
+        bench.run_for(Duration::from_secs(9));
+        assert_eq!(bench.state(), StateName::Master);
+        bench.actions.clear();
+        bench.run_for(Duration::from_secs(30));
+        assert_eq!(frames(&bench), frames_a_minute, "all: {all}");
+    }
 }
 
 /// When and how many frames were sent.

@@ -50,8 +50,8 @@ static GLOBAL_DEFS_ROWS: &[Keyword] = rows! {
     line 1 "vrrp_garp_interval" "vrrp_garp_interval SECS" "0.000001-4294.967295" "0" "Default gap between gratuitous ARPs on an interface; 1 s or more logs a note" => crate::lower::global::garp_interval;
     line 1 "vrrp_gna_interval" "vrrp_gna_interval SECS" "0.000001-4294.967295" "0" "Default gap between neighbour advertisements" => crate::lower::global::gna_interval;
     line 0 "vrrp_min_garp" "vrrp_min_garp [BOOL]" "" "off" "One message, no second burst and no refresh, for each of those settings still at its default when read" => crate::lower::global::min_garp;
-    line 1 "vrrp_vmac_garp_intvl" "vrrp_vmac_garp_intvl [all] SECS" "1-86400" "" "Deprecated after 2.2.2; now vrrp_garp_extra_if";
-    line 1 "vrrp_garp_extra_if" "vrrp_garp_extra_if [all] SECS" "1-86400" "off" "Default: while MASTER with a VMAC (or eVIPs elsewhere), send ARP/NA periodically on other interfaces used; all = every interface";
+    line 1 "vrrp_vmac_garp_intvl" "vrrp_vmac_garp_intvl [all] SECS" "1-86400" "" "Deprecated after 2.2.2; now vrrp_garp_extra_if" => crate::lower::extra::old_default;
+    line 1 "vrrp_garp_extra_if" "vrrp_garp_extra_if [all] SECS" "1-86400" "off" "Default: while MASTER with a VMAC (or eVIPs elsewhere), send ARP/NA periodically on other interfaces used; all = every interface" => crate::lower::extra::default;
     line 0 "vrrp_lower_prio_no_advert" "vrrp_lower_prio_no_advert [BOOL]" "" "off" "MASTER does not answer a lower priority advert with an immediate advert" => crate::lower::global::lower_prio_no_advert;
     line 0 "vrrp_higher_prio_send_advert" "vrrp_higher_prio_send_advert [BOOL]" "" "off" "MASTER sends one last advert before yielding to a higher priority one" => crate::lower::global::higher_prio_send_advert;
     line 1 "vrrp_version" "vrrp_version 2|3" "2-3" "2" "Default protocol version (IPv6 instances use 3)" => crate::lower::global::version;

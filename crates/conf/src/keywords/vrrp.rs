@@ -107,8 +107,8 @@ static VRRP_INSTANCE_ROWS: &[Keyword] = rows! {
     line 1 "down_timer_adverts" "down_timer_adverts N" "1-100; strict requires 3" "vrrp_down_timer_adverts" "Missed adverts before takeover" => crate::lower::instance::down_timer_adverts;
     line 0 "timer_expired_backup" "timer_expired_backup [N]" "1-254; needs nopreempt" "off; bare keyword = 254" "If the process was not scheduled long enough for a peer of priority N to take over, become BACKUP instead of continuing" => crate::lower::lateness::timer_expired_backup;
     line 0 "thread_timer_expired" "thread_timer_expired [N]" "1-254" "" "Accepted with a request to rename; old name of timer_expired_backup" => crate::lower::lateness::thread_timer_expired;
-    line 1 "garp_extra_if" "garp_extra_if [all] SECS" "0-86400" "vrrp_garp_extra_if" "Periodic ARP/NA on other interfaces while MASTER";
-    line 1 "vmac_garp_intvl" "vmac_garp_intvl [all] SECS" "0-86400" "" "Deprecated after 2.2.2; now garp_extra_if";
+    line 1 "garp_extra_if" "garp_extra_if [all] SECS" "0-86400" "vrrp_garp_extra_if" "Periodic ARP/NA on other interfaces while MASTER" => crate::lower::extra::own;
+    line 1 "vmac_garp_intvl" "vmac_garp_intvl [all] SECS" "0-86400" "" "Deprecated after 2.2.2; now garp_extra_if" => crate::lower::extra::old_own;
     line 0 "lower_prio_no_advert" "lower_prio_no_advert [BOOL]" "forced on in strict mode" "vrrp_lower_prio_no_advert" "No immediate answer to lower priority adverts" => crate::lower::instance::lower_prio_no_advert;
     line 0 "higher_prio_send_advert" "higher_prio_send_advert [BOOL]" "forced off in strict mode" "vrrp_higher_prio_send_advert" "One last advert before yielding" => crate::lower::instance::higher_prio_send_advert;
     line 0 "owner_ignore_adverts" "owner_ignore_adverts [BOOL]" "" "vrrp_owner_ignore_adverts" "Owner drops received adverts" => crate::lower::instance::owner_ignore_adverts;

@@ -8,6 +8,7 @@ pub mod address;
 pub mod bfd;
 pub(crate) mod check;
 pub mod command;
+pub mod extra;
 pub mod files;
 pub mod filter;
 pub mod garp_group;

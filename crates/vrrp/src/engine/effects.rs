@@ -11,6 +11,7 @@ use crate::encoder::Turn;
 use crate::event::Level;
 use crate::instance::Instance;
 use crate::wire::Claim;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -334,6 +335,30 @@ impl Engine {
         }
     }
 
+    /// Asks for one frame of each interface that has addresses of an instance and sends no adverts.
+    fn announce_extra(&mut self, slot: Slot) {
+        let Some(instance) = self.instances.get(slot) else {
+            return;
+        };
+        let Some(extra) = instance.config.announcing.extra else {
+            return;
+        };
+        let made = |name: &IfName| instance.config.links.iter().any(|link| link.name == *name);
+        let mut told = BTreeSet::new();
+        for address in &instance.addresses {
+            let name = address.interface;
+            let counts = instance.config.interface != Some(name) && (extra.all || made(&name));
+            if counts
+                && !told.contains(&name)
+                && self.holdings.is_installed(&address.key())
+                && let Some((name, frame)) = frame(&self.interfaces, address)
+            {
+                told.insert(name);
+                self.announcer.push(slot, name, frame, 1);
+            }
+        }
+    }
+
     /// An address is in place now: its masters announce it.
     pub(super) fn announce_installed(&mut self, address: &Arc<VirtualAddress>, owners: &[Slot]) {
         for slot in owners {
@@ -368,6 +393,11 @@ impl Engine {
                     announcing.refresh_repeat
                 }
                 Block::LowerPriority => announcing.lower_priority_repeat,
+                Block::Extra => {
+                    self.announce_extra(slot);
+                    self.announcer.plan_extra(now, slot, &announcing);
+                    continue;
+                }
             };
             self.announce_all(slot, repeat);
         }

@@ -275,6 +275,7 @@ impl Engine {
         }
         self.filter_more(slot);
         if let Some(instance) = self.instances.get(slot) {
+            self.announcer.plan_extra(now, slot, &instance.config.announcing);
             // The new ones are announced as soon as they are there, and like at a takeover once more later.
             let new = after.difference(&before).copied();
             self.announcer.plan_added(now, slot, new, &instance.config.announcing);

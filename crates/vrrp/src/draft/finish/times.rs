@@ -85,6 +85,7 @@ impl Finisher<'_> {
             refresh_repeat: pick(|a| a.refresh_repeat).unwrap_or(built_in.refresh_repeat).max(1),
             lower_priority_repeat: pick(|a| a.lower_priority_repeat).unwrap_or(repeat),
             lower_priority_second_block: pick_time(|a| a.lower_priority_second_block).unwrap_or(second_block),
+            extra: own.extra.or(all.extra).flatten(),
         };
         if self.strict {
             if own.lower_priority_repeat.is_some_and(|repeat| repeat > 0) {
