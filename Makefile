@@ -60,9 +60,11 @@ else
 endif
 	cargo test --workspace --exclude lab --doc --quiet
 
+# How many runs of each simulation; without it as many as `make unit` has.
+SEEDS ?=
 .PHONY: sim
-sim: ## the election and every scenario of the lab in simulation, under thousands of seeds
-	cargo test -p vrrp
+sim: ## the election, groups, trackers, reloads and every scenario of the lab in simulation: make sim SEEDS=100000
+	VRRP_SEEDS=$(SEEDS) cargo test -p vrrp --test simulation --test groups_simulation --test reload -- --nocapture
 	cargo test -p lab --test simulated
 
 .PHONY: lab

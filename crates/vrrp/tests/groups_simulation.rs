@@ -12,7 +12,7 @@
 
 mod common;
 
-use base::Rng;
+use base::{Instant, Rng};
 use common::{Wish, tracking};
 use core::time::Duration;
 use vrrp::config::{Model, Tracked, Tracker, Weight};
@@ -35,6 +35,7 @@ fn groups_that_track_settle_on_one_router_and_addresses_are_always_with_masters(
         Ok(seed) => seed.parse().map(|seed| seed..seed + 1).unwrap(),
         Err(_) => 0..common::seeds(SEEDS),
     };
+    let (mut runs, mut time) = (0, Duration::ZERO);
     for seed in seeds {
         let mut run = Run::new(seed);
         if let Err(rule) = run.go() {
@@ -44,7 +45,10 @@ fn groups_that_track_settle_on_one_router_and_addresses_are_always_with_masters(
             }
             panic!("{rule}\nagain: VRRP_SEED={seed} cargo test -p vrrp --test groups_simulation");
         }
+        runs += 1;
+        time += run.sim.now().since(Instant::ZERO) * ROUTERS.len() as u32;
     }
+    common::report("groups and trackers", runs, time);
 }
 
 /// One simulation, made from its seed.

@@ -32,7 +32,8 @@ const SETTLED: Duration = Duration::from_secs(40);
 
 #[test]
 fn a_reload_ends_in_the_state_of_a_fresh_start() {
-    for seed in 0..common::seeds(SEEDS) {
+    let runs = common::seeds(SEEDS);
+    for seed in 0..runs {
         let mut rng = Rng::from_seed(seed);
         let (a, b, world) = (random(&mut rng), random(&mut rng), World::random(&mut rng));
         // What a group without a master does beside a master of one of its numbers never settles, here as anywhere.
@@ -55,6 +56,8 @@ fn a_reload_ends_in_the_state_of_a_fresh_start() {
         let (reloaded, fresh) = (seen(&a), seen(&b));
         assert_eq!(reloaded, fresh, "seed {seed}\nfrom {a:#?}\nto {b:#?}");
     }
+    // Each pair twice: by way of A, and from the start.
+    common::report("reloads", runs, SETTLED * 4 * u32::try_from(runs).unwrap_or(u32::MAX));
 }
 
 /// What must be equal: everything but counters.

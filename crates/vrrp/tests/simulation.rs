@@ -11,7 +11,7 @@
 
 mod common;
 
-use base::Rng;
+use base::{Instant, Rng};
 use common::{Wish, model};
 use core::time::Duration;
 use vrrp::sim::Sim;
@@ -28,13 +28,17 @@ fn a_segment_that_heals_has_one_master_and_its_addresses_are_there_and_nowhere_e
         Ok(seed) => seed.parse().map(|seed| seed..seed + 1).unwrap(),
         Err(_) => 0..common::seeds(SEEDS),
     };
+    let (mut runs, mut time) = (0, Duration::ZERO);
     for seed in seeds {
         let mut run = Run::new(seed);
         if let Err(rule) = run.go() {
             run.print();
             panic!("{rule}\nagain: VRRP_SEED={seed} cargo test -p vrrp --test simulation");
         }
+        runs += 1;
+        time += run.sim.now().since(Instant::ZERO) * ROUTERS.len() as u32;
     }
+    common::report("three routers", runs, time);
 }
 
 #[test]

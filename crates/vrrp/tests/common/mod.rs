@@ -15,7 +15,19 @@ use vrrp::sim::Sim;
 
 /// How many seeds a run has: `VRRP_SEEDS`, else what a test takes by itself.
 pub(crate) fn seeds(usual: u64) -> u64 {
-    std::env::var("VRRP_SEEDS").map_or(usual, |count| count.parse().unwrap())
+    match std::env::var("VRRP_SEEDS") {
+        Ok(count) if !count.is_empty() => count.parse().unwrap(),
+        Ok(_) | Err(_) => usual,
+    }
+}
+
+/// Says how much was simulated.
+pub(crate) fn report(what: &str, runs: u64, router_time: Duration) {
+    let hours = router_time.as_secs_f64() / 3600.0;
+    println!(
+        "{what}: {runs} runs, {hours:.0} hours of router time ({:.2} years)",
+        hours / 24.0 / 365.25
+    );
 }
 
 /// What a test wants of an instance.
