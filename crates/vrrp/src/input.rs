@@ -78,6 +78,8 @@ pub enum Input<'a> {
         /// Steps by position in the batch that the kernel refused, with the error number.
         refused: &'a [(usize, i32)],
     },
+    /// Somebody else removed rules of ours from nftables, or reports of that were lost.
+    FilterLost,
     /// nftables has carried out a [`crate::Action::ChangeFilter`], or refused it and left everything as it was.
     FilterChanged {
         /// The batch it answers.

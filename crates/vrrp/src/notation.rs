@@ -118,6 +118,7 @@ impl fmt::Display for Input<'_> {
             Input::AddressesChanged { batch, refused } => done(f, "", *batch, refused),
             Input::RoutesChanged { batch, refused } => done(f, "routes ", *batch, refused),
             Input::RulesChanged { batch, refused } => done(f, "rules ", *batch, refused),
+            Input::FilterLost => f.write_str("filter gone"),
             Input::FilterChanged { batch, refused: None } => write!(f, "filtered #{}", batch.0),
             Input::FilterChanged {
                 batch,

@@ -112,14 +112,26 @@ fn a_link_local_address_is_dropped_by_number_or_by_name_of_its_interface() {
 }
 
 #[test]
-fn rules_that_somebody_flushed_are_made_anew_with_the_next_change() {
+fn rules_that_somebody_flushed_are_put_back_at_once() {
     let mut sim = Sim::new(3);
     sim.add("a", models(&[refusing(), other(true)]));
     sim.run_for(Duration::from_secs(5));
+    for _ in 0..3 {
+        sim.flush_filter("a");
+        sim.run_for(Duration::from_millis(20));
+        assert_eq!(sim.settled(), Ok(()));
+    }
+    // Whoever goes on and on gets them back with a pause.
     sim.flush_filter("a");
-    // A second thought about one instance makes all rules anew.
-    sim.reload("a", models(&[refusing(), other(false)]));
     sim.run_for(Duration::from_millis(20));
+    assert!(sim.settled().is_err());
+    sim.run_for(Duration::from_secs(1));
+    let said = sim
+        .timeline()
+        .iter()
+        .filter(|line| line.contains("removed by somebody else"))
+        .count();
+    assert_eq!(said, 1);
     let address = ADDRESS.parse().unwrap();
     assert!(sim.drops("a", address));
     assert_eq!(sim.settled(), Ok(()));

@@ -58,6 +58,11 @@ impl RouteSocket {
         Ok(RouteSocket { fd, port, sequence: 0 })
     }
 
+    /// The kernel's number of this socket.
+    pub(crate) const fn port(&self) -> u32 {
+        self.port
+    }
+
     /// See [`reserve`].
     pub(crate) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
         reserve(self.fd.as_fd(), bytes)

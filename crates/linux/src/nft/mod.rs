@@ -4,9 +4,11 @@
 //! kernel has worked through it before [`NftSocket::commit`] returns, so nothing waits. This module does not know what
 //! the rules are for.
 
+mod ear;
 mod expression;
 mod numbers;
 
+pub use ear::NftEar;
 pub use expression::{Base, Expression, MetaKey, Register, Verdict};
 
 use crate::SysError;
@@ -330,6 +332,11 @@ impl NftSocket {
             socket,
             incoming: vec![0; DATAGRAM],
         })
+    }
+
+    /// The kernel's number of this socket, which reports of what it did carry.
+    pub const fn port(&self) -> u32 {
+        self.socket.port()
     }
 
     /// Carries out a transaction. An error names the first message that was refused, and nothing was changed.

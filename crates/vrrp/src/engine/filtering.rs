@@ -31,6 +31,11 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Doublings at most: about a minute.
 const MOST_DOUBLINGS: u32 = 6;
 
+/// Rules that are removed again and again within this time are put back with a pause before.
+const PEACE: Duration = Duration::from_secs(3);
+/// Losses in a row that are put right at once.
+const LOSSES_AT_ONCE: u32 = 3;
+
 /// The number of a batch whose answer changes nothing.
 const UNANSWERED: BatchId = BatchId(0);
 
@@ -58,6 +63,10 @@ pub(crate) struct Filter {
     trouble: Option<i32>,
     announced: bool,
     finished: bool,
+    /// Somebody removed rules while a batch was under way: its answer does not say what is there.
+    lost: bool,
+    /// When rules were last removed by somebody, and how often since there was peace.
+    losses: Option<(Instant, u32)>,
 }
 
 impl Filter {
@@ -267,11 +276,40 @@ impl Engine {
                 let observed = filter.observed.get_or_insert_default();
                 steps.iter().for_each(|step| observed.apply(step));
                 filter.refusals = 0;
+                if core::mem::take(&mut filter.lost) {
+                    filter.observed = None;
+                    filter.dirty = true;
+                }
                 if filter.trouble.take().is_some() {
                     Engine::tell(None, Level::Info, "nftables: the rules are in place again".into(), out);
                 }
             }
             Some(errno) => self.filter_refused(now, errno, out),
+        }
+        self.pump(now, out);
+    }
+
+    /// Somebody removed rules of ours: a reload of a firewall flushes all tables. They are put back at once, and after a
+    /// pause if that goes on.
+    pub(super) fn filter_lost(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let filter = &mut self.filter;
+        if self.ending || (filter.desired.parts.is_empty() && filter.desired.elements.is_empty()) {
+            return;
+        }
+        let count = match filter.losses {
+            Some((at, count)) if now.since(at) < PEACE => count.saturating_add(1),
+            Some(_) | None => 1,
+        };
+        filter.losses = Some((now, count));
+        filter.lost = filter.in_flight.is_some();
+        filter.observed = None;
+        filter.dirty = true;
+        if count > LOSSES_AT_ONCE {
+            filter.retry_at = Some(now.after(FIRST_RETRY));
+        }
+        if count == 1 {
+            let text = "nftables: rules of ours were removed by somebody else - putting them back";
+            Engine::tell(None, Level::Warning, text.into(), out);
         }
         self.pump(now, out);
     }

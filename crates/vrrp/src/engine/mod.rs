@@ -203,6 +203,7 @@ impl Engine {
             Input::AddressesChanged { batch, refused } => self.addresses_changed(now, batch, refused, out),
             Input::RoutesChanged { batch, refused } => self.routes_changed(now, batch, refused, out),
             Input::RulesChanged { batch, refused } => self.rules_changed(now, batch, refused, out),
+            Input::FilterLost => self.filter_lost(now, out),
             Input::FilterChanged { batch, refused } => self.filter_changed(now, batch, refused, out),
             Input::SocketFailed { socket, errno } => {
                 self.failed_sockets.insert(socket, errno);

@@ -326,6 +326,7 @@ impl Sim {
         if let Some(router) = self.routers.get_mut(name) {
             router.kernel.filter = crate::filter::Rules::default();
         }
+        self.feed(name, Input::FilterLost);
     }
 
     /// nftables of a router works no longer, or works again.
@@ -488,6 +489,7 @@ impl Sim {
             | Input::RoutesChanged { .. }
             | Input::RulesChanged { .. }
             | Input::FilterChanged { .. }
+            | Input::FilterLost
             | Input::Slept { .. }
             | Input::SocketFailed { .. }
             | Input::SocketOpened { .. }
