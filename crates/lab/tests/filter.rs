@@ -99,12 +99,24 @@ fn rules_of_a_killed_daemon_are_gone_after_the_next_start_and_flushed_ones_come_
     }
     let refusing = conf(row_of(false), "", "no_accept", 150);
     let mut lab = start(std::slice::from_ref(&refusing), binary, false);
-    // Somebody reloads a firewall; the next change of ours makes the rules anew.
-    nft(lab.host("a"), "flush ruleset");
+    // Somebody reloads a firewall, or removes what he does not know: it is put back without a change of ours.
+    let namespace = lab.host("a").clone();
+    let complete = nft(&namespace, "list ruleset");
+    let meddling = [
+        "flush ruleset".to_owned(),
+        "flush table ip keepalived".to_owned(),
+        "delete element ip keepalived vips { 10.0.0.50 }".to_owned(),
+    ];
+    for command in meddling {
+        nft(&namespace, &command);
+        lab.until(&format!("after {command} the rules are back"), || {
+            nft(&namespace, "list ruleset") == complete
+        });
+    }
+    // With the next change they are complete too.
     let another = refusing.replace("10.0.0.50/24", "10.0.0.50/24\n        10.0.0.53/24");
     lab.a().configure(&another).unwrap();
     lab.a().reload().unwrap();
-    let namespace = lab.host("a").clone();
     lab.until("the rules are back", || {
         let listed = nft(&namespace, "list ruleset");
         listed.contains("10.0.0.50") && listed.contains("10.0.0.53")

@@ -64,6 +64,11 @@ impl Effects {
         })
     }
 
+    /// The table of our rules and the number of the socket that changes it, once there was a change.
+    pub(super) fn filter_place(&self) -> Option<(&str, Option<u32>)> {
+        self.filter.place()
+    }
+
     /// Makes room for at least so many bytes of answers that are not read yet.
     pub(super) fn reserve(&self, bytes: u32) -> Result<(), SysError> {
         self.changes.reserve(bytes)

@@ -8,6 +8,7 @@ use base::{Family, IfIndex, IfName};
 use linux::SysError;
 use linux::nft::{self, Base, Batch, Expression, Hook, MetaKey, NftSocket, Set, Type, Verdict};
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 const VIPS: &str = "vips";
 const LINK_LOCAL: &str = "vips_link_local";
@@ -38,11 +39,20 @@ const UNKNOWN: i32 = 0;
 #[derive(Default)]
 pub(super) struct PacketFilter {
     socket: Option<NftSocket>,
+    /// The name of the table that was changed last.
+    table: Option<Arc<str>>,
 }
 
 impl PacketFilter {
+    /// The table that was changed last, and the number of our socket.
+    pub(super) fn place(&self) -> Option<(&str, Option<u32>)> {
+        let table = self.table.as_deref()?;
+        Some((table, self.socket.as_ref().map(NftSocket::port)))
+    }
+
     /// Carries out a change whole or not at all; gives the error number and the text of a refusal.
     pub(super) fn change(&mut self, settings: &FilterSettings, steps: &[FilterStep]) -> Result<(), (i32, SysError)> {
+        self.table = Some(Arc::clone(&settings.table));
         let batch = batch(settings, steps);
         let socket = self.open().map_err(numbered)?;
         socket.commit(batch).map_err(numbered)

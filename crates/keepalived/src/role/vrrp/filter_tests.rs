@@ -207,6 +207,7 @@ fn tables_of_an_earlier_run_are_deleted_and_those_of_others_are_not() {
     net.command("nft", "add table ip mine");
     let mut next = PacketFilter {
         socket: Some(net.run(NftSocket::open).unwrap()),
+        ..PacketFilter::default()
     };
     assert_eq!(next.clean(&settings).unwrap(), [V4]);
     assert_eq!(
@@ -252,6 +253,7 @@ fn place() -> Option<(Netns, PacketFilter, IfIndex)> {
     net.ip("link add va type veth peer name vb");
     let filter = PacketFilter {
         socket: Some(net.run(NftSocket::open).unwrap()),
+        ..PacketFilter::default()
     };
     let index = number_of(&net, "va");
     Some((net, filter, index))

@@ -20,6 +20,7 @@ mod notices;
 mod paths;
 mod reload;
 mod report;
+mod rules;
 mod scripts;
 mod snapshot;
 mod sockets;
@@ -42,6 +43,7 @@ use links::Links;
 use linux::SysError;
 use linux::interface::Promotion;
 use linux::netlink::routing::{RoutingChange, RoutingEar};
+use linux::nft::NftEar;
 use linux::process::Pid;
 use linux::reactor::{Interest, Reactor, Ready, Token};
 use sockets::Sockets;
@@ -119,6 +121,8 @@ struct Role {
     look_again_at: Option<Instant>,
     finder: Finder,
     known: dump::Known,
+    /// `None`: there are no rules yet.
+    rules: Option<NftEar>,
     links: Links,
     /// A configuration that waits for its interfaces.
     change: Option<reload::Change>,
@@ -187,6 +191,7 @@ impl Role {
             look_again_at: None,
             finder: Finder::open()?,
             known: dump::Known::default(),
+            rules: None,
             links,
             change: None,
             early: reload::Early::new(),
@@ -283,6 +288,7 @@ impl Role {
             MIRROR => self.look(now),
             tracked::FILES => self.hear_of_files(now),
             tracked::PROCESSES => self.hear_of_processes(now),
+            rules::RULES => self.hear_of_rules(now),
             CHANGES => self.complete(now),
             ROUTING => self.listen(now),
             SESSIONS => self.hear_of_sessions(now),
@@ -346,6 +352,7 @@ impl Role {
             }
             Err(error) => self.reporter.error(error),
         }
+        self.listen_to_rules();
         // The rules first: addresses may wait for them.
         for (batch, refused) in self.effects.take_filtered() {
             let input = Input::FilterChanged { batch, refused };
