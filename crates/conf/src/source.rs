@@ -101,6 +101,13 @@ impl Sources {
         self.origins.get(id.0 as usize)
     }
 
+    /// The expansions a place came through, the innermost first.
+    pub fn way(&self, from: Option<OriginId>) -> impl Iterator<Item = &Origin> {
+        std::iter::successors(from.and_then(|id| self.origin(id)), |origin| {
+            origin.parent.and_then(|id| self.origin(id))
+        })
+    }
+
     /// Readings so far.
     pub fn readings(&self) -> usize {
         self.inclusions.len()

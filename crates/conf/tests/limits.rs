@@ -75,6 +75,22 @@ fn so_many_files_may_be_included_in_all() {
 fn a_definition_that_contains_itself_ends() {
     assert_eq!(codes("$A=$A\n$A\n", &[]).first(), Some(&"definition-loop"));
     assert_eq!(codes("$A=$B\n$B=$A\n$A\n", &[]).first(), Some(&"definition-loop"));
+    // Of several lines: where it is used in itself, once, be it at the end or in the middle, or by way of another.
+    for text in [
+        "$A= \\\nglobal_defs { } \\\n$A\n$A\n",
+        "$A= \\\n$A \\\nglobal_defs { }\n$A\n",
+        "$A= \\\nglobal_defs { } \\\n$B\n$B= \\\nglobal_defs { } \\\n$A\n$A\n",
+    ] {
+        let codes = codes(text, &[]);
+        let loops = codes.iter().filter(|code| **code == "definition-loop").count();
+        assert_eq!(loops, 1, "{text}{codes:?}");
+    }
+}
+
+#[test]
+fn a_definition_may_give_itself_another_value() {
+    let text = "$A= \\\nglobal_defs { } \\\n$A=global_defs { } \\\n$A\n$A\n";
+    assert_eq!(codes(text, &[]), Vec::<&str>::new());
 }
 
 #[test]

@@ -196,6 +196,11 @@ impl<F: Files> Reader<'_, F> {
                 return None;
             }
             let definition = definition.clone();
+            if definition.several && self.is_within(&definition, mark) {
+                let text = format!("Definition ${} contains itself - giving up", used.name);
+                self.say(Class::Error, "definition-loop", text, mark);
+                return None;
+            }
             return Some(self.defined(used.name, &definition, mark));
         }
         let text = self.built_in(used, mark)?;
@@ -205,6 +210,21 @@ impl<F: Files> Reader<'_, F> {
             text: Arc::from(text),
             origin,
         })
+    }
+
+    /// Whether a place is inside the lines of a definition of several lines. One that is given a new value meanwhile is
+    /// another one.
+    fn is_within(&self, definition: &Definition, mark: Mark) -> bool {
+        let place = |line: Option<&ValueLine>| line.and_then(|line| line.at);
+        let (Some(first), Some(last)) = (place(definition.lines.first()), place(definition.lines.last())) else {
+            return false;
+        };
+        let same = |at: &Mark| {
+            (at.inclusion, at.origin) == (first.inclusion, first.origin) && (first.from..=last.from).contains(&at.from)
+        };
+        self.sources
+            .way(mark.origin)
+            .any(|origin| origin.at.as_ref().is_some_and(same))
     }
 
     fn defined(&mut self, name: &str, definition: &Definition, mark: Mark) -> Value {
