@@ -15,6 +15,13 @@ impl Role {
         self.known = Known::of(model);
     }
 
+    /// The same of the configuration the role begins with.
+    pub(super) fn remember_own(&mut self) {
+        let mut model = std::mem::take(&mut self.context.model);
+        self.remember(&mut model);
+        self.context.model = model;
+    }
+
     /// Makes the buffers as large as a configuration wants them at least.
     fn size_buffers(&self, global: &Global, tracking: &Tracking) {
         self.size(global.netlink_command_buffer, |bytes| self.effects.reserve(bytes));

@@ -89,6 +89,15 @@ pub(crate) fn run(context: Context) -> u8 {
     }
 }
 
+/// Says what is taken away at the start.
+fn tell_leftovers(leftovers: &[AddressKey], reporter: &Reporter) {
+    if !leftovers.is_empty() {
+        let list: Vec<String> = leftovers.iter().map(ToString::to_string).collect();
+        let list = list.join(", ");
+        reporter.info(format_args!("Removing addresses of an earlier run: {list}"));
+    }
+}
+
 /// The static addresses of a model.
 fn statics(model: &::vrrp::config::Model) -> BTreeSet<AddressKey> {
     model.statics.addresses.iter().map(VirtualAddress::key).collect()
@@ -150,13 +159,7 @@ impl Role {
         let now = reactor.now();
         // Nobody advertises what is here already: an earlier run left it.
         let leftovers = leftovers(&context.model.vrrp, watcher.observed(&context.leftovers));
-        if !leftovers.is_empty() {
-            let list: Vec<String> = leftovers.iter().map(ToString::to_string).collect();
-            reporter.info(format_args!(
-                "Removing addresses of an earlier run: {}",
-                list.join(", ")
-            ));
-        }
+        tell_leftovers(&leftovers, &reporter);
         effects.clean_filter(&context.model.vrrp.settings.filter, &reporter);
         // The seed only spreads load; the time of the start is as good as any.
         let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
@@ -200,9 +203,7 @@ impl Role {
         role.register_files()?;
         role.track(now, &tracked, &tracking);
         role.context.model.tracking = tracking;
-        let mut rest = std::mem::take(&mut role.context.model);
-        role.remember(&mut rest);
-        role.context.model = rest;
+        role.remember_own();
         role.tell_tracked(now);
         role.count_all(now);
         role.reconcile_sockets(now);
