@@ -178,11 +178,8 @@ pub(super) fn begin(
         take_place(&options, &source, &settings, &writer, surroundings).map_err(|(exit, error)| code(exit)(error))?;
     let pid_file = claim_parent(&paths, &reporter)?;
     let children = claim_roles(&options, &model, &paths, &reporter)?;
-    let launcher = if options.foreground {
-        None
-    } else {
-        Some(go_into_background().map_err(code(exit::FATAL))??)
-    };
+    let background = (!options.foreground).then(go_into_background);
+    let launcher = background.transpose().map_err(code(exit::FATAL))?.transpose()?;
     let mut supervisor = Supervisor {
         signals: take_signals(&options).map_err(code(exit::FATAL))?,
         temporary: temporary(),
