@@ -60,6 +60,7 @@ impl Supervisor {
             Kind::Vrrp => "vrrp",
             Kind::Check => "check",
             Kind::Bfd => "bfd",
+            Kind::Manage => "manage",
         };
         let name = format!("keepalived_{process}.{}.{}.{when}", Pid::own(), self.reloads());
         Some(self.save_folder()?.join(name))
