@@ -434,3 +434,24 @@ fn configurations_and_what_roles_say_around_a_reload_are_kept_for_their_owner() 
     assert!(said.contains(" VRRP Instance = "), "{said}");
     daemon.stop();
 }
+
+#[test]
+fn a_configuration_that_is_checked_before_a_reload_and_has_mistakes_is_not_run() {
+    let place = Place::new("");
+    let log = place.path("check.log");
+    let configuration = format!(
+        "global_defs {{\n reload_check_config {}\n}}\n{ONE_INSTANCE}",
+        log.display()
+    );
+    std::fs::write(place.path("k.conf"), &configuration).unwrap();
+    let mut daemon = place.running(&[]);
+    std::fs::write(place.path("k.conf"), format!("{configuration}nonsense\n")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("the new configuration has errors (code 5 of -t); keeping the running configuration");
+    assert!(place.text("check.log").unwrap().contains("Unknown keyword 'nonsense'"));
+    std::fs::write(place.path("k.conf"), &configuration).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("Reload complete");
+    assert_eq!(place.text("check.log").unwrap(), "");
+    daemon.stop();
+}

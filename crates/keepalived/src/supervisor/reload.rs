@@ -13,7 +13,7 @@ use linux::SysError;
 use linux::memfd::Sealed;
 use linux::process;
 use linux::process_files;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long roles may take to say that they run a new configuration. After that the daemon goes on and takes the
@@ -117,12 +117,29 @@ impl Supervisor {
         if let Some(what) = self.settings.fixed(&settings) {
             return Err(format!("Cannot change {what} at a reload - please restart keepalived"));
         }
+        self.judge_next(&diagnostics)?;
         Ok(Accepted {
             bundle,
             sealed,
             model,
             settings,
         })
+    }
+
+    /// `reload_check_config` of the running configuration: what `-t` complains about is not run, and what it says is in a
+    /// file.
+    fn judge_next(&self, diagnostics: &[conf::Diagnostic]) -> Result<(), String> {
+        let Some(check) = &self.model.global.reload_check_config else {
+            return Ok(());
+        };
+        if let Some(log) = &check.log {
+            let text: String = diagnostics.iter().map(|said| format!("{said}\n")).collect();
+            self.report(process_files::replace(Path::new(log), 0o600, "new", text.as_bytes()));
+        }
+        match configuration::exit_code(diagnostics) {
+            0 => Ok(()),
+            code => Err(format!("the new configuration has errors (code {code} of -t)")),
+        }
     }
 
     /// Goes on as before.
