@@ -18,7 +18,7 @@ fn guest(files: &[(&str, &str)], command: &[&str]) -> Output {
     let ours = Binary::ours().unwrap_or_else(|_| panic!("no daemon is built here (try `make build`)"));
     let mut guest = Guest::new(&["ip", "ipvsadm", "nft", "bash"]).unwrap();
     guest.executable(&ours.path, "/opt/ours/keepalived").unwrap();
-    for script in ["world.sh", "both.sh", "ours.sh", "demo.sh"] {
+    for script in ["world.sh", "both.sh", "ours.sh", "demo.sh", "vrf.sh"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(script);
         guest.file(&path, &format!("/lab/{script}"));
     }
@@ -77,4 +77,15 @@ fn what_others_change_is_put_right_and_a_dead_role_is_gone_on_from() {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{errors}");
+}
+
+#[test]
+fn a_router_in_a_vrf_is_heard_and_hands_over() {
+    if !Guest::is_possible().unwrap() {
+        return;
+    }
+    let output = guest(&[], &["dash", "/lab/vrf.sh", "/opt/ours/keepalived"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(tables(&said).len(), 6, "{said}");
 }
