@@ -308,3 +308,10 @@ fn every_keyword_of_the_tables_is_known_in_its_block_and_listed_once() {
     assert_eq!(rows.len(), count, "a keyword is twice in a block");
     assert!(count >= 531, "{count} rows");
 }
+
+#[test]
+fn each_word_is_a_recipient_and_a_name_goes_with_its_address() {
+    let text = "global_defs {\n notification_email {\n a@x.org b@x.org\n Ops Team <c@x.org>\n \"D <d@x.org>\"\n }\n}\n";
+    let recipients = model(text).global.mail.recipients;
+    assert_eq!(recipients, ["a@x.org", "b@x.org", "Ops Team <c@x.org>", "D <d@x.org>"]);
+}

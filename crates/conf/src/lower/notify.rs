@@ -420,11 +420,16 @@ pub(crate) fn mail_recipients(low: &mut Lowering<'_>, _: Line<'_, '_>) {
     low.recipients = 0;
 }
 
-/// A line of `notification_email`: one recipient.
+/// A line of `notification_email`: a recipient in each word, or one with a name before its `<address>`.
 pub(crate) fn mail_recipient(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     low.recipients += 1;
-    let text = line.from(0).collect::<Vec<_>>().join(" ");
-    low.global.mail.recipients.push(text);
+    let words: Vec<String> = line.from(0).map(str::to_owned).collect();
+    let recipients = &mut low.global.mail.recipients;
+    if words.iter().any(|word| word.starts_with('<')) {
+        recipients.push(words.join(" "));
+    } else {
+        recipients.extend(words);
+    }
 }
 
 /// The end of `notification_email`.
