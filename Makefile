@@ -14,6 +14,9 @@ export KEEPALIVED_BIN ?= $(BUILT)
 # What starts a guest: the tests of the same name, and two of the recipes.
 IN_GUEST := binary(guest) or (binary(recipes) and test(/^lvs::with_/))
 
+# Recipes with databases take minutes and want the machine for themselves: `make recipes` plays them.
+LONG_RECIPES := binary(recipes) and test(/^(mysql|zabbix)::the_address/)
+
 # Scenarios wait most of the time, so many run at once, whatever the number of processors.
 LAB_JOBS ?= 16
 
@@ -70,9 +73,9 @@ sim: ## the election, groups, trackers, reloads and every scenario of the lab in
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)
 ifdef NEXTEST
-	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS) -E 'not ($(IN_GUEST))'
+	cargo nextest run -p lab --no-fail-fast --test-threads $(LAB_JOBS) -E 'not ($(IN_GUEST)) and not ($(LONG_RECIPES))'
 else
-	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS) --skip the_table_is_what_the_original_makes --skip what_others_change_is_put_right --skip the_story_of_the_demo --skip a_router_in_a_vrf --skip lvs::with_
+	cargo test -p lab --all-targets -- --test-threads $(LAB_JOBS) --skip the_table_is_what_the_original_makes --skip what_others_change_is_put_right --skip the_story_of_the_demo --skip a_router_in_a_vrf --skip lvs::with_ --skip mysql::the_address --skip zabbix::the_address
 endif
 
 # Each test is a machine of its own, emulated: one after the other, with nothing else beside. Where its kernel is to be had

@@ -323,8 +323,10 @@ impl Program {
     pub(crate) fn signal(&self, signal: Signal) {
         let master = Process::of(self.child.id() as i32).unwrap();
         let workers = master.descendants();
-        for process in std::iter::once(master).chain(workers) {
-            assert!(process.signal(signal), "{:?} has gone", self.command.get_program());
+        assert!(master.signal(signal), "{:?} has gone", self.command.get_program());
+        for worker in workers {
+            // One whose master was killed this moment may have ended by itself.
+            worker.signal(signal);
         }
     }
 
