@@ -11,11 +11,12 @@ include packaging/install.mk
 BUILT := $(CURDIR)/target/release/keepalived
 export KEEPALIVED_BIN ?= $(BUILT)
 
-# What starts a guest: the tests of the same name, and two of the recipes.
-IN_GUEST := binary(guest) or (binary(recipes) and test(/^lvs::with_/))
+# What starts a guest: the tests of the same name, and one of the recipes.
+IN_GUEST := binary(guest) or (binary(recipes) and test(/^lvs::with_nat/))
 
-# Recipes with databases take minutes and want the machine for themselves: `make recipes` plays them.
-LONG_RECIPES := binary(recipes) and test(/^(mysql|zabbix)::the_address/)
+# Recipes with databases take minutes and want the machine for themselves, and one more guest takes its time:
+# `make recipes` plays them.
+LONG_RECIPES := binary(recipes) and test(/^(mysql::the_address|zabbix::the_address|lvs::with_direct)/)
 
 # Scenarios wait most of the time, so many run at once, whatever the number of processors.
 LAB_JOBS ?= 16
@@ -90,7 +91,7 @@ ifdef NEXTEST
 lab-guest: RUN_GUEST = cargo nextest run -p lab --profile guest --no-fail-fast --test-threads 1 -E '$(IN_GUEST)'
 else
 lab-guest: RUN_GUEST = cargo test -p lab --test guest -- --nocapture --test-threads 1 && \
-    cargo test -p lab --test recipes lvs::with_ -- --nocapture --test-threads 1
+    cargo test -p lab --test recipes lvs::with_nat -- --nocapture --test-threads 1
 endif
 
 .PHONY: test-packages

@@ -26,7 +26,7 @@ const NAT: Example = Example("lvs/nat");
 const DIRECT: Example = Example("lvs/dr");
 
 /// Set inside the guest.
-const INSIDE: &str = "KEEPALIVED_GUEST";
+const INSIDE: &str = "KEEPALIVED_INSIDE_GUEST";
 
 /// How long an open connection may be silent while a director is replaced: TCP repeats itself at growing intervals.
 const SILENCE: Duration = Duration::from_secs(40);
