@@ -383,13 +383,15 @@ fn a_role_that_is_told_to_end_by_somebody_else_withdraws_and_is_started_again() 
 #[test]
 fn a_reload_at_a_time_that_is_written_in_a_file_happens_then_and_once() {
     let place = Place::new("");
-    let file = place.path("when");
+    // The folder comes later: it is watched as soon as it is there.
+    let file = place.path("later/when");
     let configuration = format!(
         "global_defs {{\n reload_time_file {}\n}}\n{ONE_INSTANCE}",
         file.display()
     );
     std::fs::write(place.path("k.conf"), configuration).unwrap();
     let mut daemon = place.running(&[]);
+    std::fs::create_dir(place.path("later")).unwrap();
     std::fs::write(&file, "whenever").unwrap();
     daemon.wait_for("no time to come - not reloading at a time");
     let soon = linux::reactor::wall_clock().as_secs() + 3;

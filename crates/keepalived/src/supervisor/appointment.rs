@@ -19,6 +19,8 @@ use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 const LOOKED_AT: usize = 64;
 /// How often the wall clock is looked at: somebody may set it.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often a directory that cannot be watched is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// Lists of local offsets that are tried for a time: before and after a change to or from summer time.
 const ZONE_TURNS: usize = 2;
 
@@ -55,8 +57,10 @@ impl Appointment {
 
     /// When to look at the wall clock again.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let due = self.due?;
-        Some(now.after(due.at.saturating_sub(wall_clock()).min(LOOK_EVERY)))
+        let retry = self.watch.as_ref().filter(|watch| watch.is_incomplete());
+        let retry = retry.map(|_| RETRY);
+        let due = self.due.map(|due| due.at.saturating_sub(wall_clock()).min(LOOK_EVERY));
+        retry.into_iter().chain(due).min().map(|pause| now.after(pause))
     }
 }
 
@@ -158,6 +162,9 @@ impl Supervisor {
     pub(super) fn hear_of_appointment(&mut self) -> Result<(), SysError> {
         let mut changed = BTreeSet::new();
         if let Some(watch) = &mut self.appointment.watch {
+            if watch.is_incomplete() {
+                watch.retry(&mut changed);
+            }
             let _ = watch.read(&mut changed)?;
         }
         if !changed.is_empty() {

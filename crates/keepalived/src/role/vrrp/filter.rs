@@ -52,10 +52,11 @@ impl PacketFilter {
 
     /// Carries out a change whole or not at all; gives the error number and the text of a refusal.
     pub(super) fn change(&mut self, settings: &FilterSettings, steps: &[FilterStep]) -> Result<(), (i32, SysError)> {
-        self.table = Some(Arc::clone(&settings.table));
         let batch = batch(settings, steps);
         let socket = self.open().map_err(numbered)?;
-        socket.commit(batch).map_err(numbered)
+        socket.commit(batch).map_err(numbered)?;
+        self.table = Some(Arc::clone(&settings.table));
+        Ok(())
     }
 
     /// Deletes tables of this name that an earlier run of ours left; says which families had one.

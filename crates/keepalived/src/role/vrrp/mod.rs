@@ -132,6 +132,8 @@ struct Role {
     known: dump::Known,
     /// `None`: there are no rules yet.
     rules: Option<NftEar>,
+    /// Nobody reports what happens to them.
+    deaf_to_rules: bool,
     links: Links,
     /// A configuration that waits for its interfaces.
     change: Option<reload::Change>,
@@ -195,6 +197,7 @@ impl Role {
             finder: Finder::open()?,
             known: dump::Known::default(),
             rules: None,
+            deaf_to_rules: false,
             links,
             change: None,
             early: reload::Early::new(),

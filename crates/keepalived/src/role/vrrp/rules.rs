@@ -14,7 +14,7 @@ pub(super) const RULES: Token = Token(10);
 impl Role {
     /// Begins to listen with the first rules. Without it they are made anew when a change of them is refused.
     pub(super) fn listen_to_rules(&mut self) {
-        if self.rules.is_some() || self.effects.filter_place().is_none() {
+        if self.rules.is_some() || self.deaf_to_rules || self.effects.filter_place().is_none() {
             return;
         }
         let opened = NftEar::open().and_then(|ear| {
@@ -23,7 +23,11 @@ impl Role {
         });
         match opened {
             Ok(ear) => self.rules = Some(ear),
-            Err(error) => self.reporter.error(error),
+            Err(error) => {
+                // Said once: it is not tried with every change.
+                self.deaf_to_rules = true;
+                self.reporter.error(error);
+            }
         }
     }
 
