@@ -88,6 +88,31 @@ fn what_the_pages_link_to_is_there() {
     }
 }
 
+/// What troubleshooting.md tells to look for in the log, and who says it.
+const QUOTED: [(&str, &str); 5] = [
+    ("sent no advert for", "crates/vrrp/src/election/lateness.rs"),
+    ("late by", "crates/vrrp/src/election/lateness.rs"),
+    (
+        "removed by somebody else - putting it back",
+        "crates/vrrp/src/engine/repair.rs",
+    ),
+    ("waiting for", "crates/vrrp/src/cause.rs"),
+    (
+        "Unsafe permissions found for script",
+        "crates/conf/src/lower/command.rs",
+    ),
+];
+
+#[test]
+fn what_the_guide_tells_to_look_for_is_what_is_logged() {
+    let page = fs::read_to_string(root().join("docs/guide/troubleshooting.md")).unwrap();
+    for (words, source) in QUOTED {
+        assert!(page.contains(&format!("`{words}")), "the page says nothing of {words}");
+        let source = fs::read_to_string(root().join(source)).unwrap();
+        assert!(source.contains(words), "nobody says {words}");
+    }
+}
+
 #[test]
 fn the_configurations_of_the_guide_are_accepted_without_a_word() {
     let mut shown = 0;
