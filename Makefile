@@ -120,6 +120,23 @@ else
 	KEEPALIVED_SOAK=$(SOAK) cargo test -p director --test soak -- --test-threads 1
 endif
 
+# How often each fault is made, and how many of them at once: they want to be measured.
+FAULTS ?= 100
+FAULT_JOBS ?= 4
+FAULT_TABLE := $(CURDIR)/target/faults.tsv
+
+.PHONY: faults
+faults: setup daemon ## faults in the real kernel, FAULTS of each (100), and what each has cost (as root; takes hours)
+	@mkdir -p target && : >$(FAULT_TABLE)
+	@export KEEPALIVED_FAULTS=$(FAULTS) KEEPALIVED_FAULTS_REPORT=$(FAULT_TABLE); $(RUN_FAULTS) || failed=$$?; \
+	printf 'fault\ttimes\tlost\tlongest without an answer\tmedian\tmoves at most\n' | cat - <(sort $(FAULT_TABLE)) | column -t -s $$'\t'; \
+	exit $${failed:-0}
+ifdef NEXTEST
+faults: RUN_FAULTS = cargo nextest run -p lab --profile soak --no-fail-fast --test-threads $(FAULT_JOBS) --test faults
+else
+faults: RUN_FAULTS = cargo test -p lab --test faults -- --test-threads $(FAULT_JOBS)
+endif
+
 .PHONY: check
 check: ## format, lints, documentation, the fence around the pure crates, tidiness
 	@{ cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1 || rustup component add rustfmt clippy

@@ -263,6 +263,11 @@ pub(crate) enum FromRole {
         /// The number in [`ToRole::Reload`].
         generation: u64,
     },
+    /// The channel of [`ToRole::Link`] could not be taken: it is to be sent again later.
+    NotJoined {
+        /// Who is at its other end.
+        with: Kind,
+    },
     /// Lines for the log.
     Log {
         /// In order.
@@ -428,6 +433,7 @@ mod tests {
             FromRole::Ready { generation: 1 },
             FromRole::Reloaded { generation: 2 },
             FromRole::Refused { generation: 2 },
+            FromRole::NotJoined { with: Kind::Vrrp },
             FromRole::Log {
                 lines: vec![Line::new(Level::Warning, "one"), Line::new(Level::Debug, "")],
                 dropped: 3,

@@ -116,7 +116,12 @@ pub struct Daemon {
     binary: Binary,
     folder: TempDir,
     environment: Vec<(String, std::ffi::OsString)>,
+    options: Vec<String>,
+    wrapper: Vec<String>,
     own_session: bool,
+    /// Whether the lab reads what the daemon says.
+    is_heard: bool,
+    unread: Option<PipeReader>,
     child: Option<Child>,
 }
 
@@ -146,7 +151,11 @@ impl Daemon {
             binary,
             folder,
             environment: Vec::new(),
+            options: ["-n", "-l", "-D", "-G"].map(str::to_owned).to_vec(),
+            wrapper: Vec::new(),
             own_session: false,
+            is_heard: true,
+            unread: None,
             child: None,
         };
         daemon.configure(conf)?;
@@ -178,6 +187,22 @@ impl Daemon {
         self.own_session = true;
     }
 
+    /// Other options than the usual `-n -l -D -G`, from the next start on.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// From the next start on these words come before the command; they must run it in their own place (`exec`).
+    pub fn wrap(&mut self, words: &[&str]) {
+        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// From the next start on nobody reads what the daemon says: the pipe is open and fills up. The journal has no log lines
+    /// of it then.
+    pub fn leave_unheard(&mut self) {
+        self.is_heard = false;
+    }
+
     /// Whose executable this is.
     pub fn make(&self) -> Make {
         self.binary.make
@@ -201,18 +226,20 @@ impl Daemon {
         let (reader, writer) = std::io::pipe().map_err(Trouble::when("cannot make a pipe"))?;
         let second = writer.try_clone().map_err(Trouble::when("cannot share a pipe"))?;
         // A group of its own: what is meant for the lab's terminal is not meant for the daemon.
-        let mut command = if self.own_session {
-            let mut command = Command::new("setsid");
-            command.arg(&self.binary.path);
-            command
-        } else {
-            let mut command = Command::new(&self.binary.path);
-            command.process_group(0);
-            command
+        let session = self.own_session.then(|| "setsid".to_owned());
+        let mut words = session.into_iter().chain(self.wrapper.iter().cloned());
+        let mut command = match words.next() {
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(&self.binary.path);
+                command
+            }
+            None => Command::new(&self.binary.path),
         };
-        command
-            .args(["-n", "-l", "-D", "-G", "-f"])
-            .arg(self.file("keepalived.conf"));
+        if !self.own_session {
+            command.process_group(0);
+        }
+        command.args(&self.options).arg("-f").arg(self.file("keepalived.conf"));
         for (option, name) in PID_FILES {
             command.arg(option).arg(self.file(name));
         }
@@ -228,6 +255,10 @@ impl Daemon {
         let child = self.namespace.inside(move || command.spawn())?;
         let child = child.map_err(Trouble::when(format!("cannot start {}", self.binary.path.display())))?;
         self.child = Some(child);
+        if !self.is_heard {
+            self.unread = Some(reader);
+            return Ok(());
+        }
         let (host, journal) = (self.host.clone(), self.journal.clone());
         std::thread::Builder::new()
             .name("log".into())

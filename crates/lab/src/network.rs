@@ -5,7 +5,7 @@
 //! a cut cable (the host loses its carrier), rules of nftables on the way between two ports are everything a host
 //! cannot notice.
 
-use crate::command::{Result, Trouble};
+use crate::command::{Result, Trouble, run};
 use crate::journal::{Host, Journal};
 use crate::netns::Namespace;
 use crate::watch::{Ear, Watch};
@@ -44,7 +44,25 @@ pub struct Network {
     hosts: BTreeMap<Host, Arc<Namespace>>,
     switch: Namespace,
     ports: BTreeMap<Host, Vec<String>>,
+    cables: Vec<Laid>,
     faults: Faults,
+}
+
+/// A cable that was laid.
+#[derive(Debug)]
+struct Laid {
+    host: Host,
+    port: String,
+    interface: String,
+    bridge: String,
+    addressing: Vec<String>,
+}
+
+/// The interfaces of a host that are not there at present.
+#[derive(Debug)]
+pub struct Unplugged {
+    host: Host,
+    lines: Vec<String>,
 }
 
 impl Network {
@@ -87,6 +105,7 @@ impl Network {
             hosts,
             switch,
             ports,
+            cables: wiring.cables.iter().map(Cable::laid).collect(),
             faults: Faults::default(),
         })
     }
@@ -94,6 +113,37 @@ impl Network {
     /// The namespace of a host.
     pub fn host(&self, name: &str) -> Result<&Arc<Namespace>> {
         namespace_of(&self.hosts, name)
+    }
+
+    /// Deletes the interfaces of a host, as a driver does that is unloaded. What it takes to make them again is given back.
+    pub fn unplug(&self, host: &str) -> Result<Unplugged> {
+        let namespace = self.host(host)?;
+        let mut lines = Vec::new();
+        for cable in self.cables.iter().filter(|cable| &*cable.host == host) {
+            let (port, interface) = (&cable.port, &cable.interface);
+            // With the numbers they had: the observer knows them by these.
+            let (near, far) = (number_of(&self.switch, port)?, number_of(namespace, interface)?);
+            let (name, mac) = (namespace.name(), mac_of(namespace, interface)?);
+            lines.push(format!(
+                "link add {port} index {near} type veth peer name {interface} index {far} address {mac} netns {name}"
+            ));
+            lines.push(format!("link set {port} master {} up", cable.bridge));
+            namespace.ip(&[format!("link del {interface}")])?;
+        }
+        Ok(Unplugged {
+            host: host.into(),
+            lines,
+        })
+    }
+
+    /// Makes the interfaces of a host again, with their addresses.
+    pub fn plug_in(&self, unplugged: &Unplugged) -> Result<()> {
+        self.switch.ip(&unplugged.lines)?;
+        let namespace = self.host(&unplugged.host)?;
+        for cable in self.cables.iter().filter(|cable| cable.host == unplugged.host) {
+            namespace.ip(&cable.addressing)?;
+        }
+        Ok(())
     }
 
     /// Cuts all cables of a host (`false`) or mends them (`true`): its interfaces lose or regain their carrier.
@@ -234,6 +284,16 @@ impl<'a> Wiring<'a> {
 }
 
 impl Cable<'_> {
+    fn laid(&self) -> Laid {
+        Laid {
+            host: self.host.clone(),
+            port: self.port.clone(),
+            interface: self.plan.interface.clone(),
+            bridge: self.bridge.clone(),
+            addressing: self.addressing(),
+        }
+    }
+
     fn addressing(&self) -> Vec<String> {
         let interface = &self.plan.interface;
         let mut commands = vec![format!("link set {interface} up")];
@@ -251,6 +311,13 @@ fn bridge(segment: usize) -> String {
 
 fn namespace_of<'a>(hosts: &'a BTreeMap<Host, Arc<Namespace>>, name: &str) -> Result<&'a Arc<Namespace>> {
     hosts.get(name).ok_or_else(|| Trouble::new(format!("no host {name}")))
+}
+
+fn mac_of(namespace: &Namespace, interface: &str) -> Result<String> {
+    let text = run("ip", &["-n", namespace.name(), "-br", "link", "show", interface], "")?;
+    let mac = text.split_whitespace().nth(2);
+    mac.map(str::to_owned)
+        .ok_or_else(|| Trouble::new(format!("no interface {interface}: {text}")))
 }
 
 fn number_of(namespace: &Namespace, interface: &str) -> Result<u32> {

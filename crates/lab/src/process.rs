@@ -50,6 +50,19 @@ impl Process {
         self.alive() && kill(Pid::from_raw(self.pid), signal).is_ok()
     }
 
+    /// Its children that have ended and that it has not asked about.
+    pub fn zombies(&self) -> Vec<i32> {
+        let is_one = |pid: &i32| read_stat(*pid).is_some_and(|stat| stat.state == b'Z' && stat.parent == self.pid);
+        all().into_iter().filter(is_one).collect()
+    }
+
+    /// The words it was started with.
+    pub fn words(&self) -> Vec<String> {
+        let text = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let words = text.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+        words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
     /// All its living descendants, nearest first, itself not among them.
     pub fn descendants(&self) -> Vec<Process> {
         let mut children: BTreeMap<i32, Vec<Process>> = BTreeMap::new();

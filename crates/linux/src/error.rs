@@ -30,6 +30,14 @@ impl SysError {
         self.source.raw_os_error()
     }
 
+    /// Whether the machine lacks something that it may have again later: descriptors, memory, buffers, processes.
+    pub fn is_scarcity(&self) -> bool {
+        matches!(
+            self.errno(),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EAGAIN | libc::ENOSPC)
+        )
+    }
+
     /// Whether the process lacks the right: trying again is of no use.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.errno(), Some(libc::EPERM | libc::EACCES))

@@ -21,6 +21,8 @@ use std::time::Duration;
 pub const MAX_MESSAGE: usize = 64 * 1024;
 /// Descriptors that one message can carry.
 pub const MAX_DESCRIPTORS: usize = 4;
+/// How long it takes to look at descriptors that cannot be waited for: short for a person, long for a processor.
+const NAP: Duration = Duration::from_millis(20);
 /// Bytes that wait in the kernel for a reader who is late; asked for, the kernel may give less.
 const SEND_BUFFER: usize = 1024 * 1024;
 
@@ -42,7 +44,8 @@ pub enum Sent {
 /// What a reading gave.
 #[derive(Debug)]
 pub enum Received {
-    /// A message of so many bytes at the beginning of the buffer, and the descriptors it carried.
+    /// A message of so many bytes at the beginning of the buffer, and the descriptors it carried: none if this process may
+    /// not open more.
     Message {
         /// Bytes.
         length: usize,
@@ -131,17 +134,26 @@ impl Channel {
             }
         };
         let mut descriptors = Vec::new();
-        for item in message.cmsgs().map_err(|errno| fail(errno.into()))? {
-            if let ControlMessageOwned::ScmRights(raw) = item {
-                descriptors.extend(raw.into_iter().map(sys_process::own_received));
+        // The message is whole without them, and whoever reads it can answer.
+        if !message.flags.contains(MsgFlags::MSG_CTRUNC) {
+            for item in message.cmsgs().map_err(|errno| fail(errno.into()))? {
+                if let ControlMessageOwned::ScmRights(raw) = item {
+                    descriptors.extend(raw.into_iter().map(sys_process::own_received));
+                }
             }
         }
-        let cut = message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
         match message.bytes {
-            _ if cut => Err(fail(io::Error::new(io::ErrorKind::InvalidData, "message was cut"))),
+            _ if message.flags.contains(MsgFlags::MSG_TRUNC) => {
+                Err(fail(io::Error::new(io::ErrorKind::InvalidData, "message was cut")))
+            }
             0 => Ok(Received::Closed),
             length => Ok(Received::Message { length, descriptors }),
         }
+    }
+
+    /// What to say of a message without the descriptor it should carry: there is one reason.
+    pub fn no_descriptor() -> SysError {
+        SysError::new("take a descriptor from a message", "", Errno::EMFILE)
     }
 
     /// Waits until a message can be sent, at most `limit`. For the last words of a process only.
@@ -185,7 +197,9 @@ impl AsFd for Gathered {
 
 /// Waits until one of `descriptors` can be read or is closed, or until `timeout` has passed (`None`: for ever).
 ///
-/// The answer has one entry for each descriptor. An interrupted wait is a wait in which nothing happened.
+/// The answer has one entry for each descriptor. An interrupted wait is a wait in which nothing happened. Where the kernel
+/// cannot wait for so many (somebody has lowered the limit of open descriptors below their number, or there is no memory),
+/// all count as readable after a nap: whoever asks must bear to find nothing.
 pub fn wait(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> Result<Vec<bool>, SysError> {
     let mut set: Vec<PollFd<'_>> = descriptors
         .iter()
@@ -193,6 +207,12 @@ pub fn wait(descriptors: &[BorrowedFd<'_>], timeout: Option<Duration>) -> Result
         .collect();
     match ppoll(&mut set, timeout.map(TimeSpec::from), None) {
         Ok(_) | Err(Errno::EINTR) => Ok(set.iter().map(|fd| fd.any().unwrap_or(true)).collect()),
+        Err(Errno::EINVAL | Errno::ENOMEM | Errno::EAGAIN) => {
+            let nap = timeout.map_or(NAP, |timeout| timeout.min(NAP));
+            // Of nothing there is nothing to refuse.
+            let _ = ppoll(&mut [], Some(TimeSpec::from(nap)), None);
+            Ok(vec![true; descriptors.len()])
+        }
         Err(errno) => Err(SysError::new("wait for events", "", errno)),
     }
 }
@@ -261,6 +281,17 @@ mod tests {
         assert_eq!(wait(&[a.as_fd(), b.as_fd()], soon).unwrap(), [false, false]);
         a.send(b"x", &[]).unwrap();
         assert_eq!(wait(&[a.as_fd(), b.as_fd()], None).unwrap(), [false, true]);
+    }
+
+    #[test]
+    fn what_cannot_be_waited_for_any_more_is_looked_at_after_a_nap() {
+        use nix::sys::resource::{Resource, getrlimit};
+        let (a, _b) = Channel::pair().unwrap();
+        // One more than this process may have open.
+        let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let many = vec![a.as_fd(); usize::try_from(limit).unwrap() + 1];
+        let ready = wait(&many, Some(Duration::from_secs(60))).unwrap();
+        assert!(ready.len() == many.len() && ready.iter().all(|ready| *ready));
     }
 
     #[test]

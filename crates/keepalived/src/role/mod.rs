@@ -325,11 +325,14 @@ impl Context {
                 self.compiler.prepare(generation, sealed, &self.scheduling);
                 Next::Ignored
             }
-            ToRole::Reload { generation } => {
-                let sealed = first_sealed(descriptors)?;
-                self.compiler.order(generation, sealed, &self.scheduling);
-                Next::Ignored
-            }
+            ToRole::Reload { generation } => match first_sealed(descriptors) {
+                Ok(sealed) => {
+                    self.compiler.order(generation, sealed, &self.scheduling);
+                    Next::Ignored
+                }
+                // Nobody is to wait for this one.
+                Err(error) => self.change_over(generation, Err(error)),
+            },
             ToRole::Forget => {
                 self.compiler.forget();
                 Next::Ignored
@@ -338,8 +341,11 @@ impl Context {
             ToRole::Dump(kind) => Next::Order(Order::Dump(kind)),
             ToRole::ClearStats => Next::Order(Order::ClearStats),
             ToRole::Link { with } => {
-                let channel = descriptors.into_iter().next().map(Channel::from_fd);
-                channel.map_or(Next::Ignored, |channel| Next::Order(Order::Link { with, channel }))
+                if let Some(channel) = descriptors.into_iter().next().map(Channel::from_fd) {
+                    return Ok(Next::Order(Order::Link { with, channel }));
+                }
+                self.send(&FromRole::NotJoined { with });
+                return Err(Channel::no_descriptor());
             }
             ToRole::ScriptResult { script, outcome } => Next::Order(Order::ScriptResult { script, outcome }),
             ToRole::ScriptRan { ticket, outcome } => Next::Order(Order::ScriptRan { ticket, outcome }),
@@ -403,7 +409,11 @@ pub(crate) fn run(kind: Kind) -> u8 {
         Err(error) => {
             // No channel to the supervisor, so this was not started by one.
             eprintln!("keepalived: the {} role cannot start: {error}", kind.word());
-            return exit::FATAL;
+            return if error.is_scarcity() {
+                exit::NOT_NOW
+            } else {
+                exit::FATAL
+            };
         }
     };
     let context = match channel.try_clone().and_then(|channel| start(kind, channel)) {
@@ -412,7 +422,11 @@ pub(crate) fn run(kind: Kind) -> u8 {
             // Standard error may lead nowhere; the supervisor knows where the log is.
             let text = format!("the {} role cannot start: {error}", kind.word());
             say_last(&channel, Level::Error, &text);
-            return exit::FATAL;
+            return if error.is_scarcity() {
+                exit::NOT_NOW
+            } else {
+                exit::FATAL
+            };
         }
     };
     drop(channel);
@@ -525,14 +539,7 @@ fn first_message(channel: &Channel, buffer: &mut [u8]) -> Result<(Briefing, Opti
 
 fn first_sealed(descriptors: Vec<OwnedFd>) -> Result<Sealed, SysError> {
     let fd = descriptors.into_iter().next();
-    let missing = || {
-        SysError::new(
-            "read a message",
-            "",
-            io::Error::new(io::ErrorKind::InvalidData, "no descriptor"),
-        )
-    };
-    Sealed::from_fd(fd.ok_or_else(missing)?)
+    Sealed::from_fd(fd.ok_or_else(Channel::no_descriptor)?)
 }
 
 /// An address from a line `INTERFACE PREFIX`, as the supervisor records it.

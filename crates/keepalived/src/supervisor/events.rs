@@ -124,7 +124,10 @@ impl Supervisor {
                 script,
                 timeout,
             } => {
-                self.run_script(now, Purpose::Asked(kind, ticket), &script, Some(timeout));
+                // Nobody is left to wait for its end.
+                if !matches!(self.phase, Phase::Stopping) {
+                    self.run_script(now, Purpose::Asked(kind, ticket), &script, Some(timeout));
+                }
                 None
             }
             FromRole::ServerChanged(notice) => {
@@ -141,6 +144,10 @@ impl Supervisor {
             }
             FromRole::Managing(managing) => {
                 self.on_managing(kind, managing, descriptors);
+                None
+            }
+            FromRole::NotJoined { with: _ } => {
+                self.join_later(kind);
                 None
             }
             FromRole::Beat | FromRole::Finished => None,
@@ -422,6 +429,7 @@ impl Supervisor {
             Phase::Reloading { .. } | Phase::Starting | Phase::Running => {}
         }
         self.start_waiting(now);
+        self.join_again(now);
         self.keep_appointment();
         self.feed_watchdog(now);
     }

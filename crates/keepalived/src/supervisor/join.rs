@@ -1,15 +1,30 @@
 //! Channels between roles: the bfd role tells those that track its sessions without the supervisor in between.
 //!
 //! Whenever one end is started, both get a new channel: the one that tells begins with everything it knows. What is said
-//! on them is not known here.
+//! on them is not known here. A channel that cannot be had now (no descriptors, a role that does not read) is tried again:
+//! without it a role would believe the last word on a session for ever.
 
 use super::Supervisor;
 use crate::ipc::{self, ToRole};
 use crate::role::Kind;
+use base::Instant;
 use linux::SysError;
 use linux::ipc::{Channel, Sent};
+use linux::process;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// When joining is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Roles that are to be joined again, and when.
+#[derive(Debug, Default)]
+pub(super) struct Unjoined {
+    roles: BTreeSet<Kind>,
+    pub(super) at: Option<Instant>,
+}
 
 impl Supervisor {
     /// Gives a role that has just been started its channels.
@@ -22,7 +37,25 @@ impl Supervisor {
         for other in others {
             if self.channel_of(*other).is_some() {
                 let joined = self.connect(started, *other);
+                if joined.is_err() {
+                    self.join_later(started);
+                }
                 self.report(joined);
+            }
+        }
+    }
+
+    /// A role could not be given a channel, or could not take it.
+    pub(super) fn join_later(&mut self, kind: Kind) {
+        self.unjoined.roles.insert(kind);
+        self.unjoined.at.get_or_insert(process::monotonic().after(AGAIN));
+    }
+
+    /// Joins those again that could not be joined, when it is time.
+    pub(super) fn join_again(&mut self, now: Instant) {
+        if self.unjoined.at.take_if(|at| *at <= now).is_some() {
+            for kind in std::mem::take(&mut self.unjoined.roles) {
+                self.join(kind);
             }
         }
     }

@@ -74,6 +74,8 @@ struct Supervisor {
     leftovers: Lines,
     /// A role ended without withdrawing, and no other one has cleaned up after it.
     addresses_left: bool,
+    /// Roles that do not hear each other yet.
+    unjoined: join::Unjoined,
     /// Virtual services that may be in the kernel.
     services: services::Services,
     /// What instances said of themselves, for the dump of the supervisor.
@@ -219,6 +221,7 @@ impl Supervisor {
         waiting
             .chain(phase)
             .chain(self.next_watchdog)
+            .chain(self.unjoined.at)
             .chain(self.next_script())
             .chain(self.ending.deadline())
             .chain(self.appointment_deadline())

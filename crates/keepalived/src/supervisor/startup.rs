@@ -214,6 +214,7 @@ pub(super) fn begin(
         removed: BTreeMap::new(),
         changes: 0,
         ending: super::stop::Ending::default(),
+        unjoined: super::join::Unjoined::default(),
         preparing: false,
         appointment: super::appointment::Appointment::default(),
         reload_file: None,

@@ -7,6 +7,7 @@ use crate::log::Level;
 use crate::sdnotify;
 use base::Instant;
 use linux::process;
+use linux::script::End;
 use std::time::Duration;
 
 /// How long the end of the last notifications is waited for.
@@ -106,6 +107,10 @@ impl Supervisor {
                     Ending::Reading(now.after(LAST_LINES))
                 }
                 Ending::Reading(until) if now >= until || !self.runner.has(|p| matches!(p, Purpose::Reader(_))) => {
+                    // They were asked to end with the roles; nobody ends those later that did not listen.
+                    self.runner.end(now, End::Force, |purpose| {
+                        matches!(purpose, Purpose::Track(_) | Purpose::Asked(..) | Purpose::Startup)
+                    });
                     return true;
                 }
                 Ending::Notifying(_) | Ending::ShuttingDown | Ending::Reading(_) => return false,

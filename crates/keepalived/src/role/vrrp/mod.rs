@@ -67,16 +67,12 @@ const FIRST_SOCKET: usize = 16;
 
 /// Runs until the supervisor says stop; gives the exit code.
 pub(crate) fn run(context: Context) -> u8 {
-    let reporter = context.reporter();
+    let (reporter, first) = (context.reporter(), context.first);
     let role = match Role::open(context) {
         Ok(role) => role,
         Err(error) => {
             reporter.error(&error);
-            return if error.is_forbidden() {
-                exit::PERMISSION
-            } else {
-                exit::FATAL
-            };
+            return exit::of_failed_start(&error, first);
         }
     };
     match role.run() {
