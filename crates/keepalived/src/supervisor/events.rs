@@ -83,6 +83,7 @@ impl Supervisor {
         }
     }
 
+    /// A role that cannot take a configuration over goes on, and so does everybody else.
     fn on_message(&mut self, kind: Kind, pid: Pid, message: FromRole, descriptors: Vec<OwnedFd>) {
         let now = process::monotonic();
         let generation = match message {
@@ -124,10 +125,7 @@ impl Supervisor {
                 script,
                 timeout,
             } => {
-                // Nobody is left to wait for its end.
-                if !matches!(self.phase, Phase::Stopping) {
-                    self.run_script(now, Purpose::Asked(kind, ticket), &script, Some(timeout));
-                }
+                self.run_asked(now, Purpose::Asked(kind, ticket), &script, timeout);
                 None
             }
             FromRole::ServerChanged(notice) => {
@@ -151,7 +149,6 @@ impl Supervisor {
                 None
             }
             FromRole::Beat | FromRole::Finished => None,
-            // One that cannot take a configuration over goes on, and so does everybody else.
             FromRole::Ready { generation } | FromRole::Reloaded { generation } | FromRole::Refused { generation } => {
                 Some(generation)
             }

@@ -63,6 +63,19 @@ impl Supervisor {
         self.run_script(now, Purpose::Track(name), &script, Some(limit));
     }
 
+    /// Starts a script that a role asked for, unless the daemon ends: nobody would wait for its end.
+    pub(in crate::supervisor) fn run_asked(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        script: &Script,
+        limit: Duration,
+    ) {
+        if self.phase != Phase::Stopping {
+            self.run_script(now, purpose, script, Some(limit));
+        }
+    }
+
     /// Starts a script. One that cannot be started has a result at once.
     pub(in crate::supervisor) fn run_script(
         &mut self,
