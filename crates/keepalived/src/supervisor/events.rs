@@ -86,73 +86,40 @@ impl Supervisor {
     /// A role that cannot take a configuration over goes on, and so does everybody else.
     fn on_message(&mut self, kind: Kind, pid: Pid, message: FromRole, descriptors: Vec<OwnedFd>) {
         let now = process::monotonic();
-        let generation = match message {
-            FromRole::Log { lines, dropped } => {
-                self.write_lines(kind, pid, &lines, dropped);
-                None
-            }
+        let mut generation = None;
+        match message {
+            FromRole::Log { lines, dropped } => self.write_lines(kind, pid, &lines, dropped),
             FromRole::StateChanged {
                 instance,
                 state,
                 priority,
                 cause,
-            } => {
-                self.on_state(instance, state, priority, cause);
-                None
-            }
-            FromRole::GroupChanged { group, state, cause } => {
-                self.on_group(group, state, cause);
-                None
-            }
+            } => self.on_state(instance, state, priority, cause),
+            FromRole::GroupChanged { group, state, cause } => self.on_group(group, state, cause),
             FromRole::PriorityChanged {
                 instance,
                 state,
                 priority,
-            } => {
-                self.tell_priority(instance, &state, priority);
-                None
-            }
-            FromRole::LowerPrioritySeen { instance, priority } => {
-                self.tell_lower_priority(instance, priority);
-                None
-            }
-            FromRole::DumpText(dump) => {
-                self.write_dump(kind, dump, descriptors);
-                None
-            }
+            } => self.tell_priority(instance, &state, priority),
+            FromRole::LowerPrioritySeen { instance, priority } => self.tell_lower_priority(instance, priority),
+            FromRole::DumpText(dump) => self.write_dump(kind, dump, descriptors),
             FromRole::RunScript {
                 ticket,
                 script,
                 timeout,
-            } => {
-                self.run_asked(now, Purpose::Asked(kind, ticket), &script, timeout);
-                None
+            } => self.run_asked(now, Purpose::Asked(kind, ticket), &script, timeout),
+            FromRole::ServerChanged(notice) => self.tell_server(*notice),
+            FromRole::ServicesMarked { lines, more } => self.on_marks(lines, more),
+            FromRole::ServicesSettled { generation } => self.on_services_settled(generation),
+            FromRole::Managing(managing) => self.on_managing(kind, managing, descriptors),
+            FromRole::NotJoined { with: _ } => self.join_later(kind),
+            FromRole::Beat | FromRole::Finished => {}
+            FromRole::Ready { generation: named }
+            | FromRole::Reloaded { generation: named }
+            | FromRole::Refused { generation: named } => {
+                generation = Some(named);
             }
-            FromRole::ServerChanged(notice) => {
-                self.tell_server(*notice);
-                None
-            }
-            FromRole::ServicesMarked { lines, more } => {
-                self.on_marks(lines, more);
-                None
-            }
-            FromRole::ServicesSettled { generation } => {
-                self.on_services_settled(generation);
-                None
-            }
-            FromRole::Managing(managing) => {
-                self.on_managing(kind, managing, descriptors);
-                None
-            }
-            FromRole::NotJoined { with: _ } => {
-                self.join_later(kind);
-                None
-            }
-            FromRole::Beat | FromRole::Finished => None,
-            FromRole::Ready { generation } | FromRole::Reloaded { generation } | FromRole::Refused { generation } => {
-                Some(generation)
-            }
-        };
+        }
         self.is_alive(kind, now, generation);
         if generation.is_some() {
             self.settle();
