@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod books;
 pub mod config;
 pub mod draft;
 pub mod event;

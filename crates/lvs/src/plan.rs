@@ -27,22 +27,32 @@ pub enum Step {
 /// A service is ours if it is desired, or if it is among `ours`: those we set up before. Others are never touched, and a
 /// desired one that is already there is taken over with what is right about it.
 pub fn plan(observed: &Table, desired: &Table, ours: &BTreeSet<Virtual>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut removals = Vec::new();
-    for (&service, wanted) in &desired.pools {
-        match observed.pools.get(&service) {
-            None => {
+    let unwanted = ours.iter().filter(|service| !desired.pools.contains_key(service));
+    plan_part(desired.pools.keys().chain(unwanted), observed, desired, ours)
+}
+
+/// The steps of these services alone, each of which is named once.
+pub fn plan_part<'s>(
+    services: impl IntoIterator<Item = &'s Virtual>,
+    observed: &Table,
+    desired: &Table,
+    ours: &BTreeSet<Virtual>,
+) -> Vec<Step> {
+    let (mut steps, mut removals, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
+    for &service in services {
+        match (observed.pools.get(&service), desired.pools.get(&service)) {
+            (None, Some(wanted)) => {
                 steps.push(Step::AddService(service, wanted.definition.clone()));
                 let destinations = wanted.destinations.iter();
                 steps.extend(destinations.map(|(&at, &wanted)| Step::AddDestination(service, at, wanted)));
             }
-            Some(found) => within(service, found, wanted, &mut steps, &mut removals),
+            (Some(found), Some(wanted)) => within(service, found, wanted, &mut steps, &mut removals),
+            (Some(_), None) if ours.contains(&service) => unwanted.push(Step::RemoveService(service)),
+            (Some(_) | None, None) => {}
         }
     }
-    let unwanted = ours.iter().filter(|service| !desired.pools.contains_key(service));
-    let unwanted = unwanted.filter(|service| observed.pools.contains_key(service));
     steps.append(&mut removals);
-    steps.extend(unwanted.map(|&service| Step::RemoveService(service)));
+    steps.append(&mut unwanted);
     steps
 }
 

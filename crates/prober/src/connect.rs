@@ -2,10 +2,10 @@
 
 use base::Family;
 use check::config::Connection;
-use linux::socket::client::{self, Origin};
+use linux::socket::client::{self, Begun, Origin};
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 /// Why there is no connection.
@@ -34,14 +34,42 @@ pub(crate) fn origin(connection: &Connection) -> Origin {
     })
 }
 
+/// A connection that nobody waits for: it was there at once, or it was not refused at once.
+pub(crate) enum Attempt {
+    /// It is there.
+    Done(std::net::TcpStream),
+    /// The server has not answered yet.
+    Pending(std::net::TcpStream),
+}
+
+/// Begins to connect. Servers on this machine have answered when this returns, and nobody has to wait for them.
+pub(crate) fn attempt(connection: &Connection) -> Result<Attempt, Failure> {
+    let socket = client::stream(Family::of(connection.address), &origin(connection)).map_err(Failure::Ours)?;
+    match client::connect(&socket, target(connection)).map_err(sort)? {
+        Begun::Done => Ok(Attempt::Done(socket.into())),
+        Begun::Pending => Ok(Attempt::Pending(socket.into())),
+    }
+}
+
+/// Waits until `deadline` for a connection that was begun.
+pub(crate) async fn established(stream: std::net::TcpStream, deadline: Instant) -> Result<TcpStream, Failure> {
+    let stream = TcpStream::from_std(stream).map_err(Failure::Ours)?;
+    match timeout_at(deadline, stream.writable()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(Failure::Ours(error)),
+        Err(_) => return Err(Failure::Timeout),
+    }
+    match stream.take_error() {
+        Ok(None) => Ok(stream),
+        Ok(Some(error)) | Err(error) => Err(sort(error)),
+    }
+}
+
 /// Connects until `deadline`.
 pub(crate) async fn stream(connection: &Connection, deadline: Instant) -> Result<TcpStream, Failure> {
-    let socket = client::stream(Family::of(connection.address), &origin(connection)).map_err(Failure::Ours)?;
-    let socket = TcpSocket::from_std_stream(socket.into());
-    match timeout_at(deadline, socket.connect(target(connection))).await {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(sort(error)),
-        Err(_) => Err(Failure::Timeout),
+    match attempt(connection)? {
+        Attempt::Done(stream) => TcpStream::from_std(stream).map_err(Failure::Ours),
+        Attempt::Pending(stream) => established(stream, deadline).await,
     }
 }
 

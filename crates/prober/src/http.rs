@@ -1,14 +1,15 @@
 //! `HTTP_GET` and `SSL_GET`: a page over a connection of its own.
 
-use crate::connect::{self, Failure as NoConnection};
+use crate::connect::{self, Attempt, Failure as NoConnection};
 use crate::outcome::Outcome;
 use crate::stream::{Read, Room, read_with, write_all};
 use check::config::{Http, Url};
 use check::probe::Next;
 use check::probe::http::{self, Failure, Page, Reader, Search};
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
@@ -65,12 +66,14 @@ pub(crate) async fn get(
     began: Instant,
 ) -> Outcome {
     let deadline = began + http.connection.timeout;
-    let stream = match connect::stream(&http.connection, deadline).await {
-        Ok(stream) => stream,
+    let request = http::request(http, url);
+    let (stream, sent) = match begin(http, &request, deadline).await {
+        Ok(begun) => begun,
         Err(NoConnection::Timeout) => return Outcome::bad("Timeout connecting"),
         Err(NoConnection::Refused(error)) => return Outcome::bad("Connection failed").because(error),
         Err(NoConnection::Ours(error)) => return Outcome::unasked("WEB socket bind failed.").because(error),
     };
+    let unsent = request.get(sent..).unwrap_or_default();
     let end = if http.tls {
         let Some(tls) = tls else {
             return Outcome::unasked("Cannot initialize SSL context.");
@@ -90,7 +93,7 @@ pub(crate) async fn get(
             clock: Clock::Until(deadline),
             words: &TLS,
         };
-        let end = page.run(&mut stream, search).await;
+        let end = page.run(&mut stream, unsent, search).await;
         if url.tls_compliant {
             page.goodbye(&mut stream).await;
         }
@@ -104,7 +107,7 @@ pub(crate) async fn get(
             clock: Clock::EachStep(http.connection.timeout),
             words: &PLAIN,
         };
-        page.run(&mut stream, search).await
+        page.run(&mut stream, unsent, search).await
     };
     let mut outcome = match end {
         Ok(page) => good(&page),
@@ -112,6 +115,20 @@ pub(crate) async fn get(
     };
     outcome.details.path = Some(url.path.clone());
     outcome
+}
+
+/// Connects, and says how many bytes of the request are sent already: where the connection is there at once nobody has to wait
+/// before the request either.
+async fn begin(http: &Http, request: &[u8], deadline: Instant) -> Result<(TcpStream, usize), NoConnection> {
+    match connect::attempt(&http.connection)? {
+        Attempt::Done(mut stream) => {
+            // What fails here fails again where it is waited for, and is told there.
+            let sent = if http.tls { 0 } else { stream.write(request).unwrap_or(0) };
+            let stream = TcpStream::from_std(stream).map_err(NoConnection::Ours)?;
+            Ok((stream, sent))
+        }
+        Attempt::Pending(stream) => Ok((connect::established(stream, deadline).await?, 0)),
+    }
 }
 
 fn good(page: &Page) -> Outcome {
@@ -144,10 +161,10 @@ impl Talk<'_> {
     async fn run(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        unsent: &[u8],
         search: &mut impl Patient,
     ) -> Result<Page, Outcome> {
-        let request = http::request(self.http, self.url);
-        match timeout_at(self.clock.next(), write_all(stream, &request)).await {
+        match timeout_at(self.clock.next(), write_all(stream, unsent)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(Outcome::bad("Cannot send get request to").because(error)),
             Err(_) => return Err(Outcome::bad("Timeout WEB write")),

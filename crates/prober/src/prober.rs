@@ -1,6 +1,6 @@
 //! Runs one probe to its end.
 
-use crate::connect::{self, Failure};
+use crate::connect::{self, Attempt, Failure};
 use crate::outcome::{Outcome, Trouble};
 use crate::search::{self, Looking, Shared, Window};
 use crate::stream::Room;
@@ -115,8 +115,13 @@ impl Prober {
 
 /// `TCP_CHECK`: it is enough that there is a connection.
 async fn tcp(connection: &Connection, began: Instant) -> Outcome {
-    match connect::stream(connection, began + connection.timeout).await {
-        Ok(_) => Outcome::good(),
+    let connected = match connect::attempt(connection) {
+        Ok(Attempt::Done(_)) => Ok(()),
+        Ok(Attempt::Pending(stream)) => connect::established(stream, began + connection.timeout).await.map(drop),
+        Err(failure) => Err(failure),
+    };
+    match connected {
+        Ok(()) => Outcome::good(),
         Err(Failure::Timeout) => Outcome::bad("timeout"),
         Err(Failure::Refused(error)) => Outcome::bad("failed").because(error),
         Err(Failure::Ours(error)) => Outcome::unasked("TCP socket bind failed.").because(error),

@@ -23,6 +23,7 @@ use check::Probe;
 use check::config::{BfdCheck, FileCheck};
 use check::judge::{Answer, Judge};
 use core::net::IpAddr;
+use core::time::Duration;
 use lvs::config::{Endpoint, Key};
 use lvs::marks::Marks;
 use lvs::service::Running;
@@ -30,6 +31,11 @@ use lvs::table::{Services, Virtual};
 use places::Followed;
 pub use status::{RealStatus, ServerStatus};
 pub use table::Marked;
+
+/// Probes that are due within this time are begun together: one wake-up instead of many.
+const TOGETHER: Duration = Duration::from_millis(4);
+/// But none before so many parts of its interval: 4 ms in a second.
+const EARLY: u32 = 256;
 
 /// Virtual servers and the probes of their real servers.
 #[derive(Debug)]
@@ -160,15 +166,18 @@ impl Engine {
     }
 
     fn on_time(&mut self, now: Instant, out: &mut Vec<Action>) {
-        while let Some((at, id)) = self.timers.first().copied()
-            && at <= now
-        {
+        let due = self.timers.range(..=(now.after(TOGETHER), u64::MAX));
+        let may_begin = |(at, id): &(Instant, u64)| {
+            *at <= now || self.probes.get(id).is_some_and(|run| *at <= now.after(run.early()))
+        };
+        let due: Vec<(Instant, u64)> = due.copied().filter(may_begin).collect();
+        for (at, id) in due {
             self.timers.remove(&(at, id));
             let Some(run) = self.probes.get_mut(&id) else {
                 continue;
             };
             run.timer = None;
-            if let Some(stage) = run.judge.begin(now) {
+            if let Some(stage) = run.judge.begin(at.max(now)) {
                 run.serial += 1;
                 out.push(Action::Ask {
                     ticket: run.ticket(id),
@@ -232,5 +241,10 @@ impl Run {
 
     fn is_asking(&self) -> bool {
         self.overdue_at().is_some()
+    }
+
+    /// How long before its time it may ask.
+    fn early(&self) -> Duration {
+        (self.probe.pace.delay_loop / EARLY).min(TOGETHER)
     }
 }

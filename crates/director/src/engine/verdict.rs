@@ -32,6 +32,10 @@ impl Engine {
             return;
         }
         let verdict = run.judge.conclude(now, answer);
+        if answer == Answer::Good && verdict == Verdict::AsBefore && run.weight == weight && run.hindrance.is_empty() {
+            // A server that goes on being well: nothing follows from it, thousands of times each second.
+            return self.arm(id);
+        }
         match (answer, verdict) {
             (Answer::Good, _) => run.weight = weight,
             (Answer::Bad, Verdict::Forgiven { .. }) | (Answer::Unasked, _) => {}

@@ -39,6 +39,30 @@ pub fn stream(family: Family, from: &Origin) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// How far a connection came at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is there.
+    Done,
+    /// The other end has not answered yet: the socket becomes writable when it has, or when it has not.
+    Pending,
+}
+
+/// Begins to connect a socket that does not block, and looks whether it is connected already: a server on this machine has
+/// answered before the first call returns, and the second says what (`connect(2)` on a socket that is being connected).
+pub fn connect(socket: &Socket, target: SocketAddr) -> io::Result<Begun> {
+    let target = SockAddr::from(target);
+    for _ in 0..2 {
+        match socket.connect(&target) {
+            Ok(()) => return Ok(Begun::Done),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EALREADY)) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Begun::Pending)
+}
+
 /// A UDP socket connected to a server, so that its refusals come back as errors.
 pub fn datagram(target: SocketAddr, from: &Origin) -> io::Result<Socket> {
     let family = Family::of(target.ip());

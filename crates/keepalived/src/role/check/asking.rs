@@ -13,8 +13,10 @@ use conf::model::{Command, Servers};
 use director::Ticket;
 use prober::Prober;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -22,6 +24,9 @@ use tokio::task::AbortHandle;
 const MOST_ASKING: usize = 4_000;
 /// Programs that run at the same time; the supervisor has room for 256 and other uses for it. More wait.
 const MOST_PROGRAMS: usize = 128;
+/// Probes that are begun in one turn of the loop where they are asked for, some 10 ms of work. The others are begun as tasks,
+/// between which everything else gets its turn.
+const AT_ONCE: usize = 250;
 
 /// How a question was answered.
 pub(super) struct Told {
@@ -47,6 +52,10 @@ struct Program {
 pub(super) struct Asking {
     prober: Rc<Prober>,
     answers: UnboundedSender<Told>,
+    /// Answers that came while the questions were asked: servers on this machine are as fast as that.
+    at_once: VecDeque<Told>,
+    /// How many more probes may be begun in this turn.
+    room: usize,
     /// Probes over the network that are under way.
     running: BTreeMap<Ticket, AbortHandle>,
     waiting: VecDeque<Question>,
@@ -68,6 +77,8 @@ impl Asking {
         let asking = Asking {
             prober: Rc::new(prober(servers, reporter)),
             answers,
+            at_once: VecDeque::new(),
+            room: AT_ONCE,
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
             commands: BTreeMap::new(),
@@ -111,6 +122,7 @@ impl Asking {
     pub(super) fn forget(&mut self, ticket: Ticket) {
         self.waiting.retain(|question| question.ticket != ticket);
         self.programs_waiting.retain(|question| question.ticket != ticket);
+        self.at_once.retain(|told| told.ticket != ticket);
         if let Some(task) = self.running.remove(&ticket) {
             task.abort();
         }
@@ -129,19 +141,50 @@ impl Asking {
         {
             let (prober, answers) = (Rc::clone(&self.prober), self.answers.clone());
             let Question { ticket, probe, stage } = question;
-            let task = tokio::task::spawn_local(async move {
+            let mut asking = Box::pin(async move {
                 let outcome = prober.probe(&probe, stage).await;
-                let told = Told {
+                Told {
                     ticket,
                     answer: outcome.answer,
                     reason: outcome.reason,
                     weight: None,
-                };
+                }
+            });
+            if self.room > 0 {
+                self.room -= 1;
+                // As far as it goes without waiting. What waits is asked once more as a task, which is then woken.
+                let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+                if let Poll::Ready(told) = asking.as_mut().poll(&mut context) {
+                    self.at_once.push_back(told);
+                    continue;
+                }
+            }
+            let task = tokio::task::spawn_local(async move {
                 // It fails at the end only, when nobody listens any more.
-                let _ = answers.send(told);
+                let _ = answers.send(asking.await);
             });
             self.running.insert(ticket, task.abort_handle());
         }
+    }
+
+    /// A turn of the loop begins.
+    pub(super) const fn turn(&mut self) {
+        self.room = AT_ONCE;
+    }
+
+    /// Whether there are answers already.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.at_once.is_empty()
+    }
+
+    /// Whether the last of them should not have to wait: the server may have to leave the table.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.at_once.back().is_some_and(|told| told.answer == Answer::Bad)
+    }
+
+    /// An answer that is there already.
+    pub(super) fn next_answer(&mut self) -> Option<Told> {
+        self.at_once.pop_front()
     }
 
     fn start_programs(&mut self) {

@@ -20,7 +20,8 @@ use linux::ipvs::{IpvsSocket, Request, Timeouts};
 use linux::namespace;
 use linux::process;
 use lvs::config::{FlushOnStop, Namespace, Settings};
-use lvs::plan::{Step, plan};
+use lvs::books::Books;
+use lvs::plan::Step;
 use lvs::table::{Pool, Table, Virtual};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -60,12 +61,7 @@ pub(super) struct Kernel {
     fresh: bool,
     /// `lvs_flush`, not done yet.
     flush: bool,
-    /// What the kernel has, as far as we know.
-    believed: Table,
-    /// What it should have.
-    desired: Table,
-    /// Services that are ours to change and remove.
-    ours: BTreeSet<Virtual>,
+    books: Books,
     /// What was refused, so that it is logged once.
     refused: BTreeSet<String>,
     look_at: Instant,
@@ -107,9 +103,7 @@ impl Kernel {
             absent: false,
             fresh: true,
             flush: first,
-            believed: Table::default(),
-            desired: Table::default(),
-            ours: BTreeSet::new(),
+            books: Books::default(),
             refused: BTreeSet::new(),
             look_at: now,
             loading: Loading::NotYet,
@@ -147,7 +141,7 @@ impl Kernel {
     /// Counts what went through our services, if the last time was too long ago.
     pub(super) fn count(&mut self, now: Instant) -> Result<(), SysError> {
         self.counted
-            .renew(now, &self.settings, self.socket.as_mut(), &self.ours)
+            .renew(now, &self.settings, self.socket.as_mut(), self.books.ours())
     }
 
     /// What was counted.
@@ -171,21 +165,12 @@ impl Kernel {
 
     /// A part of the table should be another one from now on.
     pub(super) fn follow(&mut self, now: Instant, scope: BTreeSet<Virtual>, part: Table) {
-        self.desired.pools.retain(|service, _| !scope.contains(service));
-        self.ours.extend(part.pools.keys().copied());
-        self.desired.pools.extend(part.pools);
+        self.books.wish(&scope, part);
         if self.socket.is_none() || self.fresh {
             // The first look does it all.
             return;
         }
-        let of = |table: &Table| Table {
-            pools: scope
-                .iter()
-                .filter_map(|service| Some((*service, table.pools.get(service)?.clone())))
-                .collect(),
-        };
-        let ours = scope.intersection(&self.ours).copied().collect();
-        let steps = plan(&of(&self.believed), &of(&self.desired), &ours);
+        let steps = self.books.steps(&scope);
         self.carry_out(now, &steps);
         self.tidy.changed();
     }
@@ -222,7 +207,7 @@ impl Kernel {
         self.look_at = now.after(LOOK_EVERY);
         self.tidy_elsewhere();
         self.marks_due |= self.maps.look();
-        let observed = match self.socket.as_mut().map(|socket| observe(socket, &self.ours)) {
+        let observed = match self.socket.as_mut().map(|socket| observe(socket, self.books.ours())) {
             Some(Ok(observed)) => observed,
             Some(Err(error)) => {
                 self.reporter.error(error);
@@ -231,8 +216,7 @@ impl Kernel {
             }
             None => return,
         };
-        let steps = plan(&observed, &self.desired, &self.ours);
-        self.believed = observed;
+        let steps = self.books.looked(observed);
         if std::mem::take(&mut self.fresh) {
             self.apply_timeouts();
             self.say_leftovers(&steps);
@@ -242,8 +226,7 @@ impl Kernel {
         // What is refused again is not said again, what works now would be.
         let before = std::mem::take(&mut self.refused);
         self.carry_out_knowing(now, &steps, &before);
-        self.ours
-            .retain(|service| self.desired.pools.contains_key(service) || self.believed.pools.contains_key(service));
+        self.books.settle();
         self.tidy.changed();
         if let Some(socket) = &mut self.socket {
             self.sync.reconcile(socket);
@@ -253,7 +236,7 @@ impl Kernel {
     }
 
     fn say_changed(&self, steps: &[Step]) {
-        let services: BTreeSet<Virtual> = steps.iter().map(service_of).collect();
+        let services: BTreeSet<Virtual> = steps.iter().map(Step::service).collect();
         for service in services.iter().take(NAMED) {
             let text = format!("virtual service {service} was changed by somebody else - putting it back");
             self.reporter.say(Level::Warning, text);
@@ -287,7 +270,7 @@ impl Kernel {
         };
         for (place, step) in steps.iter().enumerate() {
             match refused.get(&place) {
-                None => apply(&mut self.believed, step),
+                None => self.books.done(step),
                 Some(error) => {
                     let (doing, to) = convert::request(step).describe();
                     let text = format!("IPVS: cannot {doing} {to}: {error}");
@@ -388,13 +371,13 @@ impl Kernel {
     /// The end: removes what is ours, unless it is to stay. False if something of it may be left.
     pub(super) fn withdraw(&mut self, keep: bool) -> bool {
         let Some(mut socket) = self.socket.take() else {
-            return self.absent || self.ours.is_empty();
+            return self.absent || self.books.ours().is_empty();
         };
         let mut all = true;
         if !keep {
             let requests = match self.settings.flush_on_stop {
                 FlushOnStop::Everything => vec![Request::Flush],
-                of @ (FlushOnStop::No | FlushOnStop::Services) => match observe(&mut socket, &self.ours) {
+                of @ (FlushOnStop::No | FlushOnStop::Services) => match observe(&mut socket, self.books.ours()) {
                     Ok(observed) => farewell(&observed, of),
                     Err(error) => {
                         self.reporter.error(error);
@@ -434,10 +417,10 @@ impl Kernel {
             (None, Some(why)) => format!("not there: {why}"),
             (None, None) => "not looked at yet".to_owned(),
         };
-        let destinations: usize = self.believed.pools.values().map(|pool| pool.destinations.len()).sum();
+        let destinations: usize = self.books.believed().pools.values().map(|pool| pool.destinations.len()).sum();
         let mut text = format!(
             "------< IPVS >------\n   state = {state}\n   our services = {}\n   their destinations = {destinations}\n",
-            self.believed.pools.len()
+            self.books.believed().pools.len()
         );
         for refused in &self.refused {
             text.push_str(&format!("   refused = {refused}\n"));
@@ -494,40 +477,6 @@ fn farewell(observed: &Table, how: FlushOnStop) -> Vec<Request> {
         requests.push(Request::RemoveService(id));
     }
     requests
-}
-
-fn apply(table: &mut Table, step: &Step) {
-    match step {
-        Step::AddService(service, definition) | Step::EditService(service, definition) => {
-            let pool = table.pools.entry(*service).or_insert_with(|| Pool {
-                definition: definition.clone(),
-                destinations: BTreeMap::new(),
-            });
-            pool.definition.clone_from(definition);
-        }
-        Step::RemoveService(service) => drop(table.pools.remove(service)),
-        Step::AddDestination(service, at, to) | Step::EditDestination(service, at, to) => {
-            if let Some(pool) = table.pools.get_mut(service) {
-                pool.destinations.insert(*at, *to);
-            }
-        }
-        Step::RemoveDestination(service, at) => {
-            if let Some(pool) = table.pools.get_mut(service) {
-                pool.destinations.remove(at);
-            }
-        }
-    }
-}
-
-const fn service_of(step: &Step) -> Virtual {
-    match step {
-        Step::AddService(service, _)
-        | Step::EditService(service, _)
-        | Step::RemoveService(service)
-        | Step::AddDestination(service, ..)
-        | Step::EditDestination(service, ..)
-        | Step::RemoveDestination(service, _) => *service,
-    }
 }
 
 /// Whether a refusal says that the table is another one than we believed.

@@ -31,7 +31,7 @@ use kernel::Kernel;
 use linux::process::{self, Pid};
 use linux::{SysError, Turn};
 use lvs::table::Services;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,11 +51,14 @@ pub(crate) fn run(context: Context) -> u8 {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(SEARCHERS)
-        .build();
+        .build_local(tokio::runtime::LocalOptions::default());
     let runtime = runtime.map_err(|error| SysError::new("start", "the loop of checks", error));
     let ended = runtime.and_then(|runtime| {
-        let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, async { Role::open(context)?.run().await })
+        runtime.block_on(async {
+            // A task among tasks: what wakes the outermost one wakes the kernel's queue too, with a system call.
+            let role = tokio::task::spawn_local(async { Role::open(context)?.run().await });
+            role.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))
+        })
     });
     match ended {
         Ok(true) => exit::OK,
@@ -153,6 +156,10 @@ impl Role {
 
     /// Runs another configuration.
     fn configure(&mut self, now: Instant, model: Model) {
+        // What happened before is told by the commands it had.
+        for action in std::mem::take(&mut self.actions) {
+            self.carry_out_with(action, None);
+        }
         let config = config(&model.servers);
         self.supplementary_groups = model.global.supplementary_groups;
         // Files first: a server that a file says is down is never set up.
@@ -210,13 +217,19 @@ impl Role {
     /// Runs to the end; false if something of ours may be left in the kernel.
     async fn run(mut self) -> Result<bool, SysError> {
         loop {
-            let now = process::monotonic();
-            self.settle(now);
+            self.asking.turn();
+            self.settle(process::monotonic());
+            if self.asking.has_answers() {
+                let now = process::monotonic();
+                self.take_answers(now);
+                self.settle(now);
+            }
             if self.stopping {
                 let all = self.kernel.withdraw(self.context.options.keep_services);
                 self.context.flush();
                 return Ok(all);
             }
+            let now = process::monotonic();
             let until = self.wake_at(now);
             self.wait(until.since(now)).await;
             let now = process::monotonic();
@@ -250,7 +263,7 @@ impl Role {
     }
 
     fn wake_at(&self, now: Instant) -> Instant {
-        if !self.actions.is_empty() {
+        if !self.actions.is_empty() || self.asking.has_answers() {
             return now;
         }
         let due = [self.engine.deadline(), Some(self.kernel.deadline()), self.next_beat];
@@ -267,9 +280,15 @@ impl Role {
             self.kernel.follow(now, scope, part);
         }
         // A server that has died gets no more connections; then that is told.
-        for action in std::mem::take(&mut self.actions) {
+        let mut actions = VecDeque::from(std::mem::take(&mut self.actions));
+        while let Some(action) = actions.pop_front() {
             self.carry_out_with(action, None);
+            if self.asking.is_urgent() && !self.stopping {
+                break;
+            }
         }
+        // They come before whatever follows from the answer.
+        self.actions = actions.into();
         if !self.stopping {
             self.kernel.on_time(now);
         }
@@ -298,6 +317,9 @@ impl Role {
     }
 
     fn take_answers(&mut self, now: Instant) {
+        while let Some(told) = self.asking.next_answer() {
+            self.take_answer(now, told);
+        }
         for _ in 0..ANSWERS_PER_TURN {
             match self.answers.try_recv() {
                 Ok(told) => self.take_answer(now, told),

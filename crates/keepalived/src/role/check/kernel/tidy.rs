@@ -68,7 +68,7 @@ impl Kernel {
         for Left { what, place } in left {
             let place = named(place.as_ref());
             match what {
-                What::Service(service) if place == own => drop(self.ours.insert(service)),
+                What::Service(service) if place == own => self.books.claim(service),
                 What::Service(service) => drop(self.tidy.elsewhere.entry(place).or_default().insert(service)),
                 // One that is needed is made anew anyway.
                 What::Table(name) if place == own && Some(&name) == table.as_ref() => {}
@@ -89,13 +89,8 @@ impl Kernel {
         if !std::mem::take(&mut self.tidy.due) || !self.tidy.elsewhere.is_empty() || !self.tidy.tables.is_empty() {
             return None;
         }
-        let is_there = |service| self.believed.pools.contains_key(service);
         let is_clean = match &self.socket {
-            Some(_) if self.fresh => false,
-            Some(_) => !self
-                .ours
-                .iter()
-                .any(|service| is_there(service) && !self.desired.pools.contains_key(service)),
+            Some(_) => !self.fresh && self.books.is_clean(),
             // Without the module there are no services.
             None => self.absent,
         };
