@@ -67,8 +67,9 @@ endif
 # How many runs of each simulation; without it as many as `make unit` has.
 SEEDS ?=
 .PHONY: sim
-sim: ## the election, groups, trackers, reloads and every scenario of the lab in simulation: make sim SEEDS=100000
+sim: ## the election, groups, trackers, reloads, balanced services and every scenario of the lab in simulation: make sim SEEDS=100000
 	VRRP_SEEDS=$(SEEDS) cargo test -p vrrp --test simulation --test groups_simulation --test reload -- --nocapture
+	LVS_SEEDS=$(SEEDS) cargo test -p director --test simulation -- --nocapture
 	cargo test -p lab --test simulated
 
 .PHONY: lab

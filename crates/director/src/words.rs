@@ -21,6 +21,16 @@ pub(crate) fn success(dialogue: &Dialogue, real: &dyn Display, key: &dyn Display
 
 /// The line about a check that failed for good, after so many failures that were forgiven.
 pub(crate) fn failure(probe: &Probe, real: &dyn Display, key: &dyn Display, retries: u32, reason: &str) -> String {
+    let retries = match probe.dialogue {
+        // Upstream counts the attempts it would have made, also where the first answer decides.
+        Dialogue::Http(_) => probe.pace.retry,
+        Dialogue::Tcp(_)
+        | Dialogue::Smtp(_)
+        | Dialogue::Dns(_)
+        | Dialogue::Udp(_)
+        | Dialogue::Ping(_)
+        | Dialogue::Misc(_) => retries,
+    };
     let after = if retries > 0 {
         format!(" after {retries} retries")
     } else {
@@ -34,7 +44,7 @@ pub(crate) fn failure(probe: &Probe, real: &dyn Display, key: &dyn Display, retr
         Dialogue::Ping(_) => format!("ICMP CHECK on service {real} failed{after}."),
         // The reason is the line.
         Dialogue::Smtp(_) | Dialogue::Dns(_) => why(&probe.dialogue, real, reason),
-        // Upstream counts the attempts it would have made, also where the first answer decides.
+        // The same.
         Dialogue::Misc(misc) => {
             let detail = match probe.pace.retry {
                 0 => " with retry disabled".to_string(),

@@ -220,7 +220,8 @@ impl Run {
         // Nobody is told of what is configured no more.
         let servers = &self.config.servers;
         self.quorums.retain(|key, _| servers.contains_key(key));
-        self.reals.retain(|(key, at), _| servers.get(key).is_some_and(|server| server.checks.contains_key(at)));
+        self.reals
+            .retain(|(key, at), _| servers.get(key).is_some_and(|server| server.checks.contains_key(at)));
         Ok(())
     }
 
@@ -418,7 +419,8 @@ impl Run {
         if !rest.is_empty() {
             return Err(format!("left to do: {rest:?}"));
         }
-        let unknown = |service: &&Virtual| !desired.pools.contains_key(service) && !self.foreign.pools.contains_key(service);
+        let unknown =
+            |service: &&Virtual| !desired.pools.contains_key(service) && !self.foreign.pools.contains_key(service);
         match self.kernel.pools.keys().find(unknown) {
             Some(service) => Err(format!("{service} is nobody's")),
             None => Ok(()),
@@ -431,7 +433,10 @@ impl Run {
         for status in self.play.engine.status() {
             let server = &self.config.servers[status.key];
             let (total, key) = (self.world.total(server), status.key);
-            let (quorum, hysteresis) = (u64::from(server.service.quorum.get()), u64::from(server.service.hysteresis));
+            let (quorum, hysteresis) = (
+                u64::from(server.service.quorum.get()),
+                u64::from(server.service.hysteresis),
+            );
             let (must, may) = (total >= quorum + hysteresis, total > 0 && total >= quorum - hysteresis);
             if (must && !status.quorum) || (!may && status.quorum) {
                 return Err(format!("{key}: quorum {} with a weight of {total}", status.quorum));
@@ -439,8 +444,11 @@ impl Run {
             let wanted = self.world.pool(server, status.quorum);
             for service in status.services {
                 let found = self.kernel.pools.get(service).map(|pool| &pool.destinations);
-                let found: BTreeMap<IpAddr, u32> =
-                    found.into_iter().flatten().map(|(at, to)| (at.address, to.weight)).collect();
+                let found: BTreeMap<IpAddr, u32> = found
+                    .into_iter()
+                    .flatten()
+                    .map(|(at, to)| (at.address, to.weight))
+                    .collect();
                 let wanted: BTreeMap<IpAddr, u32> = wanted.iter().map(|(at, weight)| (at.address, *weight)).collect();
                 if found != wanted {
                     return Err(format!("{key} as {service}: {found:?} instead of {wanted:?}"));

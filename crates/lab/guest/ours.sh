@@ -225,6 +225,9 @@ C
     nft list table ip keepalived_ipvs >/run/nft || fail "there is a table of nftables before the service"
     grep -q "192.0.2.203 . 80 : 0x000003e8" /run/nft || fail "with every address: $(cat /run/nft)"
     [ "$(answers client 192.0.2.200 4)" = "rs1 rs2 " ] || fail "both servers answer"
+    # Somebody takes out an address.
+    nft delete element ip keepalived_ipvs tcp_map '{ 192.0.2.203 . 80 }'
+    within 8 sh -c 'nft list table ip keepalived_ipvs | grep -q "192.0.2.203 . 80 : 0x000003e8"' || fail "the address is put back"
     # A firewall is loaded again.
     nft flush ruleset
     within 8 sh -c 'nft list table ip keepalived_ipvs 2>/dev/null | grep -q "192.0.2.203 . 80 : 0x000003e8"' || fail "the table is put back"

@@ -237,6 +237,70 @@ fn nginx_is_asked_over_http_and_tls() {
     );
 }
 
+/// A TLS server that speaks as these options of `openssl s_server` say.
+fn tls_server(folder: &Path, port: u16, options: &[&str]) -> Server {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (key, certificate) = (path("k.pem"), path("c.pem"));
+    if !Path::new(&key).exists() {
+        let words = [
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=old",
+            "-keyout",
+            &key,
+            "-out",
+            &certificate,
+        ];
+        let made = Command::new("openssl").args(words).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+    let accept = port.to_string();
+    let words = [
+        "s_server",
+        "-accept",
+        &accept,
+        "-4",
+        "-key",
+        &key,
+        "-cert",
+        &certificate,
+        "-www",
+        "-quiet",
+    ];
+    let server = start("openssl", &[&words[..], options].concat());
+    wait_for("openssl", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
+    server
+}
+
+#[test]
+fn tls_that_is_too_old_fails_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let ask = |options: &[&str]| {
+        let port = free();
+        let _server = tls_server(folder.path(), port, options);
+        page(connection(port), true, "/", |_| {})
+    };
+    for good in [&["-tls1_3"][..], &["-tls1_2"]] {
+        assert_eq!(said(&ask(good)), GOOD, "{good:?}");
+    }
+    // ledger: old-tls
+    for old in [
+        &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
+        &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+        &["-tls1_2", "-cipher", "AES128-SHA"],
+        &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"],
+    ] {
+        let outcome = ask(old);
+        let wanted = (Answer::Bad, "SSL handshake/communication error connecting to");
+        assert_eq!(said(&outcome), wanted, "{old:?}");
+        assert!(outcome.details.error.is_some(), "{outcome:?}");
+    }
+}
+
 fn name(port: u16, name: &str, record: RecordType, timeout: Duration) -> Outcome {
     run(Dialogue::Dns(Box::new(Dns {
         connection: Connection {

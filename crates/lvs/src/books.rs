@@ -76,9 +76,7 @@ impl Books {
     pub fn is_clean(&self) -> bool {
         let is_there = |service| self.believed.pools.contains_key(service);
         let is_wanted = |service| self.desired.pools.contains_key(service);
-        self.ours
-            .iter()
-            .all(|service| is_wanted(service) || !is_there(service))
+        self.ours.iter().all(|service| is_wanted(service) || !is_there(service))
     }
 
     /// The kernel has carried out a step.

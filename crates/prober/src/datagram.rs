@@ -86,6 +86,11 @@ fn send(connection: &Connection, bytes: &[u8]) -> io::Result<Waiting> {
     Waiting::new(socket, bytes)
 }
 
+/// Whether there is no way to the server.
+fn is_unreachable(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable)
+}
+
 /// Asks for a name.
 pub(crate) async fn ask_name(config: &Dns, chance: &Chance, began: Instant) -> Outcome {
     let id = chance.number();
@@ -94,6 +99,10 @@ pub(crate) async fn ask_name(config: &Dns, chance: &Chance, began: Instant) -> O
     };
     let waiting = match send(&config.connection, &question) {
         Ok(waiting) => waiting,
+        Err(error) if is_unreachable(&error) => {
+            let Connection { address, port, .. } = &config.connection;
+            return Outcome::bad(format_args!("network unreachable for [{address}]:{port}")).because(error);
+        }
         Err(error) if is_theirs(&error) => return Outcome::bad("connection failure.").because(error),
         Err(error) => return Outcome::unasked("UDP socket bind failed.").because(error),
     };

@@ -123,7 +123,11 @@ async fn begin(http: &Http, request: &[u8], deadline: Instant) -> Result<(TcpStr
     match connect::attempt(&http.connection)? {
         Attempt::Done(mut stream) => {
             // What fails here fails again where it is waited for, and is told there.
-            let sent = if http.tls { 0 } else { stream.write(request).unwrap_or(0) };
+            let sent = if http.tls {
+                0
+            } else {
+                stream.write(request).unwrap_or(0)
+            };
             let stream = TcpStream::from_std(stream).map_err(NoConnection::Ours)?;
             Ok((stream, sent))
         }

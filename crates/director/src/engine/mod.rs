@@ -142,6 +142,16 @@ impl Engine {
         self.servers.values().any(|server| server.running.config().ha_suspend)
     }
 
+    /// Whether this answer may change what is known of a server: others should not keep it waiting.
+    pub fn is_news(&self, ticket: Ticket, answer: Answer) -> bool {
+        let is_up = self.probes.get(&ticket.probe).map(|run| run.judge.is_up());
+        match answer {
+            Answer::Good => is_up == Some(false),
+            Answer::Bad => is_up == Some(true),
+            Answer::Unasked => false,
+        }
+    }
+
     /// Something happened.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Action>) {
         match input {

@@ -6,7 +6,10 @@ use check::config::{BfdCheck, Dialogue, FileCheck, FileWeight, Pace, Probe};
 use check::judge::Answer;
 use check::{Check, probe};
 use director::{Config, Server};
-use lvs::config::{Endpoint, Entry, Group, Key, Nftables, Range, Real, Scheduler, Service, Settings, Sorry, Summary, Target, WEIGHT_MAX};
+use lvs::config::{
+    Endpoint, Entry, Group, Key, Nftables, Range, Real, Scheduler, Service, Settings, Sorry, Summary, Target,
+    WEIGHT_MAX,
+};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -41,7 +44,9 @@ impl World {
                 let last = misc.command.0.trim_start_matches('m').parse().unwrap();
                 (last, self.weights.get(&last).copied())
             }
-            other => panic!("{other:?} is not asked here"),
+            Dialogue::Http(_) | Dialogue::Smtp(_) | Dialogue::Dns(_) | Dialogue::Udp(_) | Dialogue::Ping(_) => {
+                panic!("{:?} is not asked here", probe.dialogue)
+            }
         };
         match self.down.contains(&last) {
             true => (Answer::Bad, None),
@@ -55,7 +60,9 @@ impl World {
         for check in checks {
             match check {
                 Check::Probe(probe) => match self.answer(probe) {
-                    (Answer::Good, asked) => weight += asked.map_or(0, |asked| i64::from(asked) - i64::from(real.weight)),
+                    (Answer::Good, asked) => {
+                        weight += asked.map_or(0, |asked| i64::from(asked) - i64::from(real.weight))
+                    }
                     (Answer::Bad | Answer::Unasked, _) => return None,
                 },
                 Check::File(file) => match probe::file::standing(self.file, file.weight) {
@@ -176,7 +183,11 @@ fn balanced(rng: &mut Rng, key: Key) -> (Key, Server) {
         }
     }
     let quorum = 1 + u32::from(below(rng, 5));
-    let sorry_at = if rng.percent(20) { real(1 + below(rng, 8)).at } else { sorry().at };
+    let sorry_at = if rng.percent(20) {
+        real(1 + below(rng, 8)).at
+    } else {
+        sorry().at
+    };
     let service = Service {
         key: key.clone(),
         scheduler: if rng.percent(50) { Scheduler::Rr } else { Scheduler::Wlc },
@@ -191,7 +202,11 @@ fn balanced(rng: &mut Rng, key: Key) -> (Key, Server) {
         }),
         ..service(0, reals)
     };
-    let checks = service.reals.iter().map(|real| (real.at, checks(rng, last(real.at.address)))).collect();
+    let checks = service
+        .reals
+        .iter()
+        .map(|real| (real.at, checks(rng, last(real.at.address))))
+        .collect();
     let service = Arc::new(service);
     (key, Server { service, checks })
 }

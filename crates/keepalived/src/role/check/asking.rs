@@ -177,9 +177,9 @@ impl Asking {
         !self.at_once.is_empty()
     }
 
-    /// Whether the last of them should not have to wait: the server may have to leave the table.
-    pub(super) fn is_urgent(&self) -> bool {
-        self.at_once.back().is_some_and(|told| told.answer == Answer::Bad)
+    /// The last of them.
+    pub(super) fn last_answer(&self) -> Option<(Ticket, Answer)> {
+        self.at_once.back().map(|told| (told.ticket, told.answer))
     }
 
     /// An answer that is there already.
@@ -233,7 +233,7 @@ impl Asking {
             Outcome::Exited(code) => (Some(End::Exited(*code)), format!("exited with status {code}")),
             Outcome::Killed(signal) => {
                 let number = u8::try_from(*signal).unwrap_or(u8::MAX);
-                (Some(End::Signalled(number)), format!("exited due to signal {signal}"))
+                (Some(End::Signalled(number)), format!("due to signal {signal}"))
             }
             Outcome::TimedOut => (Some(End::TimedOut), TIMED_OUT.to_owned()),
             // It failed, as one that cannot be found does in a shell; the supervisor has logged why.

@@ -19,8 +19,8 @@ use linux::SysError;
 use linux::ipvs::{IpvsSocket, Request, Timeouts};
 use linux::namespace;
 use linux::process;
-use lvs::config::{FlushOnStop, Namespace, Settings};
 use lvs::books::Books;
+use lvs::config::{FlushOnStop, Namespace, Settings};
 use lvs::plan::Step;
 use lvs::table::{Pool, Table, Virtual};
 use std::collections::{BTreeMap, BTreeSet};
@@ -417,7 +417,13 @@ impl Kernel {
             (None, Some(why)) => format!("not there: {why}"),
             (None, None) => "not looked at yet".to_owned(),
         };
-        let destinations: usize = self.books.believed().pools.values().map(|pool| pool.destinations.len()).sum();
+        let destinations: usize = self
+            .books
+            .believed()
+            .pools
+            .values()
+            .map(|pool| pool.destinations.len())
+            .sum();
         let mut text = format!(
             "------< IPVS >------\n   state = {state}\n   our services = {}\n   their destinations = {destinations}\n",
             self.books.believed().pools.len()

@@ -6,9 +6,9 @@
 use crate::log::{Level, Reporter};
 use base::Family;
 use director::Marked;
-use linux::SysError;
 use linux::namespace;
-use linux::nft::{Base, Batch, Element, Expression, Hook, MetaKey, NftSocket, Set, Type, Verdict};
+use linux::nft::{Base, Batch, Element, Expression, Hook, MetaKey, NftEar, NftSocket, Set, Type, Verdict};
+use linux::{SysError, Turn};
 use lvs::config::{Entry, Nftables, Protocol};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ const AT_ONCE: usize = 3_000;
 /// Addresses of one range that get a mark, as many as services of a virtual server. More are left out.
 const ADDRESSES: usize = lvs::table::SERVICES;
 const CHAIN: &str = "in";
+/// Turns in which reports of nftables are read at one look. What is left over is read at the next.
+const TURNS: usize = 64;
 
 /// What a table should hold: for each family and protocol, elements.
 type Wanted = BTreeMap<(Family, Protocol), Vec<Element>>;
@@ -29,6 +31,12 @@ pub(super) struct Maps {
     socket: Option<NftSocket>,
     settings: Option<Nftables>,
     held: Wanted,
+    /// Hears what others remove from the table; `None`: not yet, or the kernel does not let us.
+    ear: Option<NftEar>,
+    /// It does not: that was said.
+    deaf: bool,
+    /// Somebody has removed something, and it is not put back yet.
+    stale: bool,
     /// What went wrong last, so that it is logged once.
     refused: Option<String>,
 }
@@ -41,13 +49,17 @@ impl Maps {
             socket: None,
             settings: None,
             held: BTreeMap::new(),
+            ear: None,
+            deaf: false,
+            stale: false,
             refused: None,
         }
     }
 
-    /// Whether the maps have to be made anew: somebody has removed a table of ours (a reload of the firewall does), or it could
-    /// not be made.
+    /// Whether the maps have to be made anew: somebody has removed a table of ours (a reload of the firewall does), or something
+    /// of it, or it could not be made.
     pub(super) fn look(&mut self) -> bool {
+        let lost = self.hear();
         if self.held.is_empty() {
             return self.refused.is_some();
         }
@@ -67,7 +79,15 @@ impl Maps {
             tables.any(|table| table.family == family && *table.name == *settings.table)
         };
         if self.held.keys().all(|(family, _)| has(*family)) {
-            return self.refused.is_some();
+            if lost && self.refused.is_none() {
+                let text = format!(
+                    "something in table {} of nftables was removed by somebody else - putting it back",
+                    settings.table
+                );
+                self.reporter.say(Level::Warning, text);
+            }
+            self.stale |= lost;
+            return self.stale || self.refused.is_some();
         }
         if self.refused.is_none() {
             let text = format!(
@@ -80,15 +100,58 @@ impl Maps {
         true
     }
 
+    /// Whether others have removed something of the table since the last time, or may have.
+    fn hear(&mut self) -> bool {
+        let (Some(ear), Some(settings)) = (&mut self.ear, &self.settings) else {
+            return false;
+        };
+        let own = self.socket.as_ref().map(NftSocket::port);
+        let mut lost = false;
+        for _ in 0..TURNS {
+            match ear.read(&settings.table, own, &mut lost) {
+                Ok(Turn::More) => {}
+                Ok(Turn::Drained) => break,
+                Err(error) => {
+                    self.reporter.error(error);
+                    self.ear = None;
+                    return true;
+                }
+            }
+        }
+        lost
+    }
+
+    /// Begins to listen, before there is anything that could be removed.
+    fn listen(&mut self, place: Option<&PathBuf>) {
+        if self.ear.is_some() || self.deaf {
+            return;
+        }
+        let opened = match place {
+            None => NftEar::open(),
+            Some(file) => namespace::within(file.clone(), NftEar::open),
+        };
+        match opened {
+            Ok(ear) => self.ear = Some(ear),
+            Err(error) => {
+                // Said once. A table that is gone is noticed all the same.
+                self.deaf = true;
+                self.reporter.error(error);
+            }
+        }
+    }
+
     /// Follows the marks that are given away. `place`: the network namespace, if it is another one.
     pub(super) fn follow(&mut self, place: Option<&PathBuf>, marks: Option<(&Nftables, Vec<Marked<'_>>)>) {
         let Some((settings, marks)) = marks else {
             return self.remove();
         };
         let wanted = wanted(&marks);
-        if self.settings.as_ref() == Some(settings) && self.held == wanted && self.refused.is_none() {
+        let is_current = self.settings.as_ref() == Some(settings) && self.held == wanted;
+        if is_current && !self.stale && self.refused.is_none() {
             return;
         }
+        self.listen(place);
+        self.stale = false;
         match self.write(place, settings, &wanted) {
             Ok(()) => self.refused = None,
             Err(error) => {
@@ -169,6 +232,7 @@ impl Maps {
         let families = self.families();
         let Some(settings) = self.settings.take() else { return };
         self.held.clear();
+        (self.ear, self.stale) = (None, false);
         let Some(socket) = &mut self.socket else { return };
         for family in [Family::V4, Family::V6] {
             if families.contains(&family) {
@@ -259,4 +323,72 @@ fn rule(family: Family, protocol: Protocol) -> Vec<Expression> {
         Expression::Counter,
         Expression::Verdict(Verdict::Accept),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Line, Sink};
+    use linux::testing::Netns;
+    use lvs::Group;
+    use lvs::config::{Range, Summary};
+    use std::cell::RefCell;
+    use std::process::Command;
+    use std::rc::Rc;
+
+    struct Silent;
+
+    impl Sink for Silent {
+        fn take(&mut self, _: Line) {}
+    }
+
+    fn nft(words: &str) -> String {
+        let output = Command::new("nft").args(words.split(' ')).output().unwrap();
+        assert!(output.status.success(), "nft {words}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn what_others_remove_from_a_map_is_put_back() {
+        let Some(net) = Netns::new() else { return };
+        if Command::new("nft").arg("-v").output().is_err() {
+            return;
+        }
+        net.run(|| {
+            let entries = vec![Entry::Range(
+                Range::new([192, 0, 2, 1].into(), [192, 0, 2, 3].into(), 80).unwrap(),
+            )];
+            let group = Group {
+                name: "web".into(),
+                summary: Summary::of(&entries),
+                entries,
+            };
+            let settings = Nftables {
+                table: "marks".into(),
+                priority: -1,
+                first_mark: 1_000,
+            };
+            let mut maps = Maps::new(Reporter::new(Rc::new(RefCell::new(Silent)), 2));
+            let follow = |maps: &mut Maps| {
+                maps.follow(None, Some((&settings, vec![(&group, Protocol::Tcp, 1_000)])));
+                nft("-s list table ip marks")
+            };
+            let whole = follow(&mut maps);
+            assert!(whole.contains("192.0.2.2 . 80"), "{whole}");
+            assert!(!maps.look(), "what we do ourselves is no news");
+            for edit in [
+                "delete element ip marks tcp_map { 192.0.2.2 . 80 }",
+                "flush chain ip marks in",
+                "delete table ip marks",
+            ] {
+                nft(edit);
+                assert!(maps.look(), "{edit}");
+                assert_eq!(follow(&mut maps), whole, "{edit}");
+                assert!(!maps.look(), "{edit}");
+            }
+            nft("add table ip firewall");
+            nft("delete table ip firewall");
+            assert!(!maps.look(), "what is not ours");
+        });
+    }
 }

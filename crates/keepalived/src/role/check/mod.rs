@@ -57,7 +57,8 @@ pub(crate) fn run(context: Context) -> u8 {
         runtime.block_on(async {
             // A task among tasks: what wakes the outermost one wakes the kernel's queue too, with a system call.
             let role = tokio::task::spawn_local(async { Role::open(context)?.run().await });
-            role.await.unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))
+            role.await
+                .unwrap_or_else(|bug| std::panic::resume_unwind(bug.into_panic()))
         })
     });
     match ended {
@@ -283,7 +284,8 @@ impl Role {
         let mut actions = VecDeque::from(std::mem::take(&mut self.actions));
         while let Some(action) = actions.pop_front() {
             self.carry_out_with(action, None);
-            if self.asking.is_urgent() && !self.stopping {
+            let last = self.asking.last_answer();
+            if last.is_some_and(|(ticket, answer)| self.engine.is_news(ticket, answer)) {
                 break;
             }
         }
