@@ -100,12 +100,16 @@ test-packages: ## install the packages, the static binary and the source into ro
 	scripts/test-packages
 
 .PHONY: test-systemd
-test-systemd: ## the life of the service under a real systemd, in the guest (as root; some minutes)
+test-systemd: ## the life of the service under a real systemd, in the guest (as root; some minutes); DEBIAN=bullseye: an older one
 	scripts/test-systemd
 
 .PHONY: test-docs
 test-docs: ## the commands of the guide and the recipes as they are written, in a booted Debian (as root; some minutes)
 	scripts/test-docs
+
+.PHONY: test-pair
+test-pair: ## the MySQL recipe as it is written on two nodes with systemd, in containers (as root; some minutes)
+	scripts/test-pair
 
 # How often what a soak repeats is repeated.
 SOAK ?= 1000

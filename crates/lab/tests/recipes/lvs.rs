@@ -151,12 +151,7 @@ fn director_dies(pair: &mut Directors, service: &'static str) {
 
 /// Sets what the recipe sets on a director.
 fn director(_: &str, namespace: &Arc<Namespace>, _: &Path) {
-    for line in BOTH.file("sysctl.conf").lines() {
-        if let Some((name, value)) = line.split_once(" = ") {
-            let path = name.strip_prefix("net.").unwrap().replace('.', "/");
-            namespace.sysctl(&[(&path, value)]).unwrap();
-        }
-    }
+    BOTH.sysctl(namespace);
 }
 
 /// What a machine that is started again does not have.

@@ -314,6 +314,7 @@ impl Node {
         let settings = EXAMPLE
             .file("ha.cnf")
             .replace("server_id = 1", &format!("server_id = {number}"));
+        EXAMPLE.sysctl(namespace);
         let server = MariaDb::start(namespace, &settings.replace("[mysqld]\n", ""));
         let peer = folder.join("mysql_peer.cnf");
         fs::write(&peer, EXAMPLE.file("peer.cnf").replace("10.0.0.3", other)).unwrap();

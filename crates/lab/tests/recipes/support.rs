@@ -52,6 +52,16 @@ impl Example {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Sets what the recipe's sysctl.conf sets.
+    pub(crate) fn sysctl(self, namespace: &Namespace) {
+        for line in self.file("sysctl.conf").lines() {
+            if let Some((name, value)) = line.split_once(" = ") {
+                let path = name.strip_prefix("net.").unwrap().replace('.', "/");
+                namespace.sysctl(&[(&path, value)]).unwrap();
+            }
+        }
+    }
+
     /// The configuration of a node, with /etc/keepalived replaced by a private folder, which gets the scripts: what
     /// begins with `#!`.
     pub(crate) fn configuration(self, node: &str, folder: &Path) -> String {
