@@ -162,14 +162,18 @@ docs: ## write the pages anew that are made from tables in the sources
 	target/debug/keepalivedctl lint --rules >docs/reference/lint.md
 
 # The seeds are also replayed by a test. What is found is kept in fuzz/artifacts.
-TARGET ?= conf
+# conf: configurations; vrrp: adverts; bfd: datagrams; netlink: the kernel; check: answers of servers; search: patterns in
+# pages; agentx: a master agent; daemon: messages between processes, records, tracked files, mail relays.
+TARGET ?= conf vrrp bfd netlink check search agentx daemon
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: ## any bytes through a reader (conf: configurations, bfd: datagrams, check: answers): make fuzz TARGET=conf SECONDS=600
+fuzz: ## any bytes through every reader, or through one, SECONDS each: make fuzz TARGET=vrrp SECONDS=600
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	@mkdir -p fuzz/found/$(TARGET)
-	cargo fuzz run -s none --fuzz-dir fuzz $(TARGET) fuzz/found/$(TARGET) fuzz/corpus/$(TARGET) -- \
-	    -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=256 -max_len=8192
+	@for target in $(TARGET); do \
+	    mkdir -p fuzz/found/$$target; \
+	    cargo fuzz run -s none --fuzz-dir fuzz $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+	        -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=512 -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
 
 .PHONY: recipes
 recipes: daemon ## docs/recipes from real packages, broken: how long the service was away (as root)

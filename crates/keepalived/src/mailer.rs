@@ -69,7 +69,7 @@ fn send(mail: &Mail) -> Result<(), SysError> {
 }
 
 /// The dialogue. After an answer that is not the expected one it says QUIT and gives the answer as error.
-fn talk(from: impl Read, mut to: impl Write, mail: &Mail) -> io::Result<()> {
+pub(crate) fn talk(from: impl Read, mut to: impl Write, mail: &Mail) -> io::Result<()> {
     let mut from = BufReader::new(from);
     let mut steps = vec![
         (220, format!("HELO {}\r\n", header(&mail.helo, SUBJECT))),

@@ -126,7 +126,7 @@ fn subscription() -> Vec<u8> {
 }
 
 /// The event in a report; `None` for those of threads, and for kinds of no interest.
-fn event(report: &[u8]) -> Option<ProcessEvent> {
+pub(crate) fn event(report: &[u8]) -> Option<ProcessEvent> {
     let body = report.get(NETLINK_HEADER + CONNECTOR_HEADER..)?;
     let word = |at: usize| -> Option<u32> {
         let bytes = body.get(at..at + 4)?;
@@ -155,7 +155,11 @@ pub fn processes() -> Result<Vec<i32>, SysError> {
 }
 
 fn is_zombie(pid: i32) -> bool {
-    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    says_zombie(&fs::read(format!("/proc/{pid}/stat")).unwrap_or_default())
+}
+
+/// The same of what the kernel says of a process; of nothing too.
+pub(crate) fn says_zombie(stat: &[u8]) -> bool {
     // The state follows the name, which may contain anything, in parentheses.
     let end = stat.iter().rposition(|byte| *byte == b')');
     end.and_then(|end| stat.get(end + 2)).is_none_or(|state| *state == b'Z')
@@ -167,14 +171,19 @@ pub fn process_names(pid: i32, command_line: bool) -> Option<ProcessNames> {
     short.pop_if(|byte| *byte == b'\n');
     let mut words = Vec::new();
     if command_line {
-        let mut line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        line.truncate(COMMAND_LINE);
-        line.pop_if(|byte| *byte == 0);
-        if !line.is_empty() {
-            words = line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
-        }
+        words = words_in(fs::read(format!("/proc/{pid}/cmdline")).ok()?);
     }
     Some(ProcessNames { short, words })
+}
+
+/// The words of a command line, each with a zero byte behind it.
+pub(crate) fn words_in(mut line: Vec<u8>) -> Vec<Vec<u8>> {
+    line.truncate(COMMAND_LINE);
+    line.pop_if(|byte| *byte == 0);
+    if line.is_empty() {
+        return Vec::new();
+    }
+    line.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
 }
 
 #[cfg(test)]

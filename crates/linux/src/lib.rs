@@ -8,6 +8,8 @@ pub mod bell;
 pub mod census;
 pub mod error;
 pub mod fifo;
+#[cfg(any(test, feature = "testing"))]
+pub mod foreign;
 pub mod interface;
 pub mod ipc;
 pub mod ipvs;

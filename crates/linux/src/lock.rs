@@ -110,6 +110,11 @@ impl LockedFile {
     }
 }
 
+/// The process a pid file names.
+pub(crate) fn pid_in(text: &str) -> Option<i32> {
+    text.trim().parse().ok().filter(|pid| *pid > 1)
+}
+
 /// What a pid file says at most.
 const PID_TEXT: u64 = 16;
 
@@ -123,7 +128,7 @@ pub fn holder(path: &Path) -> Option<Pid> {
     let there = file.metadata().ok()?;
     let mut text = String::new();
     file.take(PID_TEXT).read_to_string(&mut text).ok()?;
-    let pid: i32 = text.trim().parse().ok().filter(|pid| *pid > 1)?;
+    let pid = pid_in(&text)?;
     let is_it = |entry: io::Result<std::fs::DirEntry>| {
         let open = entry.and_then(|entry| std::fs::metadata(entry.path()));
         open.is_ok_and(|open| (open.dev(), open.ino()) == (there.dev(), there.ino()))

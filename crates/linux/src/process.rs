@@ -160,13 +160,16 @@ pub fn is_orphan(pid: Pid) -> bool {
     let Some(own) = program(pid.0).ok() else { return false };
     let parent = std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .ok()
-        .and_then(|stat| {
-            // The name is in parentheses and may hold anything; then come the state and the parent.
-            let after = stat.rsplit_once(") ")?.1;
-            after.split(' ').nth(1)?.parse::<i32>().ok()
-        });
+        .and_then(|stat| parent_in(&stat));
     // What may not be looked at (an ancestor of another name space or user) did not start it.
     parent.is_some_and(|parent| program(parent).ok() != Some(own))
+}
+
+/// The parent, from what the kernel says of a process.
+pub(crate) fn parent_in(stat: &str) -> Option<i32> {
+    // The name is in parentheses and may hold anything; then come the state and the parent.
+    let after = stat.rsplit_once(") ")?.1;
+    after.split(' ').nth(1)?.parse().ok()
 }
 
 fn signal(pid: Pid, what: NixSignal) -> Result<(), SysError> {

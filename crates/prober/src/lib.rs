@@ -7,6 +7,8 @@
 
 mod connect;
 mod datagram;
+#[cfg(any(test, feature = "testing"))]
+pub mod foreign;
 pub mod genhash;
 mod http;
 mod identity;

@@ -85,6 +85,20 @@ impl Window {
         }
     }
 
+    /// Does what is behind, at once. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn catch_up_here(&mut self) {
+        if self.behind {
+            self.look(true, Effort::Full);
+        }
+    }
+
+    /// Bytes that are kept. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.len()
+    }
+
     /// A bound was reached.
     pub(crate) fn is_too_hard(&self) -> bool {
         self.state == State::TooHard

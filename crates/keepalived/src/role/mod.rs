@@ -10,7 +10,7 @@ mod compiler;
 mod manage;
 mod sessions;
 pub(crate) mod setup;
-mod vrrp;
+pub(crate) mod vrrp;
 mod wait;
 
 use crate::bug;

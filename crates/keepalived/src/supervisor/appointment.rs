@@ -34,16 +34,16 @@ pub(super) struct Appointment {
 
 /// When a reload is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Due {
+pub(crate) struct Due {
     /// Since 1970.
-    at: Duration,
+    pub(crate) at: Duration,
     /// The text had a date: there is no next day.
     dated: bool,
 }
 
 /// A time as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Written {
+pub(crate) struct Written {
     date: Option<Date>,
     time: Time,
     utc: bool,
@@ -65,7 +65,7 @@ impl Appointment {
 }
 
 /// `HH:MM:SS`, `YY-MM-DD HH:MM:SS` or `YYYY-MM-DD HH:MM:SS`, each with `Z` behind it for UTC.
-fn written(text: &str) -> Option<Written> {
+pub(crate) fn written(text: &str) -> Option<Written> {
     let text = text.trim();
     let (text, utc) = match text.strip_suffix(['Z', 'z']) {
         Some(rest) => (rest.trim_end(), true),
@@ -104,7 +104,7 @@ fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[u32; 3]> {
 }
 
 /// When that is next, seen from `now`; `None`: never again. `offset` gives the local offset from UTC at a time.
-fn next(written: Written, now: Duration, offset: impl Fn(OffsetDateTime) -> UtcOffset) -> Option<Due> {
+pub(crate) fn next(written: Written, now: Duration, offset: impl Fn(OffsetDateTime) -> UtcOffset) -> Option<Due> {
     let now = OffsetDateTime::UNIX_EPOCH.checked_add(now.try_into().ok()?)?;
     let here = if written.utc { now } else { now.to_offset(offset(now)) };
     let at = |date: Date| {

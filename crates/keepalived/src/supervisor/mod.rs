@@ -3,7 +3,7 @@
 //! It decides when roles start, get a new configuration, are started again and end. What a role does is not known
 //! here. It waits in one place ([`Supervisor::turn`]); nothing in it sleeps, and no role can stop it by being slow.
 
-mod appointment;
+pub(crate) mod appointment;
 mod check;
 mod child;
 mod dump;

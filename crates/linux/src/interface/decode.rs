@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     /// A link exists.
     Link {
         /// Its facts.
@@ -28,10 +28,10 @@ pub(super) enum Notice {
 
 /// The message makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// Reads the payload of a message of the given kind; `None` for what does not matter here.
-pub(super) fn decode(kind: u16, payload: &[u8]) -> Result<Option<Notice>, Malformed> {
+pub(crate) fn decode(kind: u16, payload: &[u8]) -> Result<Option<Notice>, Malformed> {
     match kind {
         libc::RTM_NEWLINK => link(payload),
         libc::RTM_DELLINK => {

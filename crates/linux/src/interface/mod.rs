@@ -9,7 +9,7 @@
 pub(crate) mod decode;
 mod facts;
 mod promotion;
-mod table;
+pub(crate) mod table;
 
 pub use facts::{Address, Change, Link};
 pub use promotion::Promotion;

@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// Links and addresses.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     links: BTreeMap<IfIndex, Entry>,
     names: BTreeMap<IfName, IfIndex>,
     /// Counts dumps; what carries the number of the current one has been mentioned since it began.
@@ -50,19 +50,19 @@ impl Entry {
 }
 
 impl Table {
-    pub(super) fn link(&self, index: IfIndex) -> Option<&Link> {
+    pub(crate) fn link(&self, index: IfIndex) -> Option<&Link> {
         self.links.get(&index).map(|entry| &entry.link)
     }
 
-    pub(super) fn link_named(&self, name: IfName) -> Option<&Link> {
+    pub(crate) fn link_named(&self, name: IfName) -> Option<&Link> {
         self.link(*self.names.get(&name)?)
     }
 
-    pub(super) fn links(&self) -> impl Iterator<Item = &Link> {
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Link> {
         self.links.values().map(|entry| &entry.link)
     }
 
-    pub(super) fn addresses(&self, index: IfIndex, family: Family) -> impl Iterator<Item = &Address> {
+    pub(crate) fn addresses(&self, index: IfIndex, family: Family) -> impl Iterator<Item = &Address> {
         self.links
             .get(&index)
             .into_iter()
@@ -70,12 +70,12 @@ impl Table {
     }
 
     /// A dump begins: everything will be mentioned that exists.
-    pub(super) fn begin_dump(&mut self) {
+    pub(crate) fn begin_dump(&mut self) {
         self.dump += 1;
     }
 
     /// The dump has ended: what has not been mentioned since its beginning does not exist.
-    pub(super) fn end_dump(&mut self, changes: &mut Vec<Change>) {
+    pub(crate) fn end_dump(&mut self, changes: &mut Vec<Change>) {
         let dump = self.dump;
         let gone: Vec<IfIndex> = self
             .links
@@ -97,7 +97,7 @@ impl Table {
     }
 
     /// Takes in a notice; `dumped` says that it is part of a dump and not news.
-    pub(super) fn take(&mut self, notice: Notice, dumped: bool, changes: &mut Vec<Change>) {
+    pub(crate) fn take(&mut self, notice: Notice, dumped: bool, changes: &mut Vec<Change>) {
         match notice {
             Notice::Link {
                 link,

@@ -128,7 +128,7 @@ fn address_in(family: Family, bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// A service: what it is known by, and with `service` also how it is to be treated.
-pub(super) fn service(writer: &mut Writer<'_>, id: ServiceId, service: Option<&Service>) {
+pub(crate) fn service(writer: &mut Writer<'_>, id: ServiceId, service: Option<&Service>) {
     writer.nest(top::SERVICE, |inner| {
         inner.put_u16(of_service::AF, family_number(id.family()));
         match id {
@@ -176,7 +176,7 @@ fn settings(inner: &mut Writer<'_>, family: Family, service: &Service) {
 }
 
 /// A destination: what it is known by, and with `to` also how it is to be treated.
-pub(super) fn destination(writer: &mut Writer<'_>, address: IpAddr, port: u16, to: Option<&Destination>) {
+pub(crate) fn destination(writer: &mut Writer<'_>, address: IpAddr, port: u16, to: Option<&Destination>) {
     writer.nest(top::DEST, |inner| {
         inner
             .put_u16(of_destination::ADDR_FAMILY, family_number(Family::of(address)))
@@ -204,7 +204,7 @@ pub(super) fn destination(writer: &mut Writer<'_>, address: IpAddr, port: u16, t
 }
 
 /// A sync daemon.
-pub(super) fn daemon(writer: &mut Writer<'_>, daemon: &SyncDaemon) {
+pub(crate) fn daemon(writer: &mut Writer<'_>, daemon: &SyncDaemon) {
     writer.nest(top::DAEMON, |inner| {
         inner
             .put_u32(of_daemon::STATE, state_number(daemon.state))
@@ -239,7 +239,7 @@ const fn state_number(state: SyncState) -> u32 {
 }
 
 /// Timeouts; those that are 0 are left out, and stay.
-pub(super) fn timeouts(writer: &mut Writer<'_>, timeouts: Timeouts) {
+pub(crate) fn timeouts(writer: &mut Writer<'_>, timeouts: Timeouts) {
     let all = [
         (top::TIMEOUT_TCP, timeouts.tcp),
         (top::TIMEOUT_TCP_FIN, timeouts.tcp_fin),
@@ -251,7 +251,7 @@ pub(super) fn timeouts(writer: &mut Writer<'_>, timeouts: Timeouts) {
 }
 
 /// Takes a timeout out of an answer.
-pub(super) fn read_timeout(attribute: Attribute<'_>, timeouts: &mut Timeouts) {
+pub(crate) fn read_timeout(attribute: Attribute<'_>, timeouts: &mut Timeouts) {
     let place = match attribute.number {
         top::TIMEOUT_TCP => &mut timeouts.tcp,
         top::TIMEOUT_TCP_FIN => &mut timeouts.tcp_fin,
@@ -262,7 +262,7 @@ pub(super) fn read_timeout(attribute: Attribute<'_>, timeouts: &mut Timeouts) {
 }
 
 /// The service in a message; `None` if it is nonsense.
-pub(super) fn read_service(payload: &[u8]) -> Option<FoundService> {
+pub(crate) fn read_service(payload: &[u8]) -> Option<FoundService> {
     let nest = attributes(payload).find(|attribute| attribute.number == top::SERVICE)?;
     let find = |number: u16| nest.nested().find(|attribute| attribute.number == number);
     let family = family_of(find(of_service::AF)?.as_u16()?)?;
@@ -303,7 +303,7 @@ pub(super) fn read_service(payload: &[u8]) -> Option<FoundService> {
 }
 
 /// The destination in a message; `None` if it is nonsense. `family` is that of the service: old kernels name none.
-pub(super) fn read_destination(payload: &[u8], family: Family) -> Option<FoundDestination> {
+pub(crate) fn read_destination(payload: &[u8], family: Family) -> Option<FoundDestination> {
     let nest = attributes(payload).find(|attribute| attribute.number == top::DEST)?;
     let find = |number: u16| nest.nested().find(|attribute| attribute.number == number);
     let number = |number: u16| find(number).and_then(|attribute| attribute.as_u32());
@@ -353,7 +353,7 @@ fn traffic(nest: Attribute<'_>) -> Traffic {
 }
 
 /// The sync daemon in an attribute; `None` if it is something else, or nonsense.
-pub(super) fn read_daemon(nest: Attribute<'_>) -> Option<SyncDaemon> {
+pub(crate) fn read_daemon(nest: Attribute<'_>) -> Option<SyncDaemon> {
     if nest.number != top::DAEMON {
         return None;
     }

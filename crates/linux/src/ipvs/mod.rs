@@ -3,7 +3,7 @@
 //! Speaks of services and destinations as the kernel has them (linux/ip_vs.h). Which there should be, and what a refusal
 //! means, is decided elsewhere.
 
-mod codec;
+pub(crate) mod codec;
 
 use crate::SysError;
 use crate::netlink::attribute::{Writer, attributes};

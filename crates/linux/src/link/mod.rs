@@ -358,7 +358,7 @@ fn alias(link: &NewLink) -> LinkAttribute {
 }
 
 /// Reads the few attributes that matter; `None` for what is no description of a link.
-fn existing(payload: &[u8]) -> Option<Existing> {
+pub(crate) fn existing(payload: &[u8]) -> Option<Existing> {
     // struct ifinfomsg.
     let (&[_, _, _, _, i0, i1, i2, i3, _, _, _, _, _, _, _, _], attributes) = payload.split_first_chunk::<16>()?;
     let mut found = Existing {

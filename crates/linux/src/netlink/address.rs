@@ -326,7 +326,7 @@ impl AsFd for AddressSocket {
 }
 
 /// Replaces the contents of `bytes` with the messages of one system call.
-fn encode(requests: &[impl Encode], first: u32, acknowledge_last: bool, bytes: &mut Vec<u8>) {
+pub(crate) fn encode(requests: &[impl Encode], first: u32, acknowledge_last: bool, bytes: &mut Vec<u8>) {
     bytes.clear();
     for (position, request) in requests.iter().enumerate() {
         let (body, flags) = request.message();

@@ -168,7 +168,7 @@ fn filter() -> [SockFilter; 7] {
     ]
 }
 
-fn decode(kind: u16, payload: &[u8]) -> Option<RoutingChange> {
+pub(crate) fn decode(kind: u16, payload: &[u8]) -> Option<RoutingChange> {
     match kind {
         libc::RTM_NEWROUTE | libc::RTM_DELROUTE => Some(RoutingChange::Route {
             route: route(payload)?,

@@ -111,7 +111,7 @@ impl Encode for RuleRequest {
     }
 }
 
-fn encoded(rule: &RuleSpec) -> RuleMessage {
+pub(crate) fn encoded(rule: &RuleSpec) -> RuleMessage {
     let mut message = RuleMessage::default();
     let header = &mut message.header;
     header.family = match rule.family {

@@ -65,7 +65,7 @@ impl AsFd for NftEar {
 }
 
 /// Whether a message says that something of a table is gone.
-fn removes_from(kind: u16, payload: &[u8], table: &str) -> bool {
+pub(crate) fn removes_from(kind: u16, payload: &[u8], table: &str) -> bool {
     let removal = kind.checked_sub(message::SUBSYSTEM << 8);
     if !removal.is_some_and(|number| REMOVALS.contains(&number)) {
         return false;

@@ -4,7 +4,7 @@
 //! kernel has worked through it before [`NftSocket::commit`] returns, so nothing waits. This module does not know what
 //! the rules are for.
 
-mod ear;
+pub(crate) mod ear;
 mod expression;
 mod numbers;
 
@@ -131,6 +131,12 @@ impl Batch {
     /// A transaction that does nothing.
     pub fn new() -> Batch {
         Batch::default()
+    }
+
+    /// What goes to the kernel. For tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn messages(&self) -> &[u8] {
+        self.messages.bytes()
     }
 
     /// Whether it does nothing.
@@ -429,7 +435,7 @@ impl NftSocket {
 }
 
 /// A table in the payload of a message; `None` if it is of another family, or nonsense.
-fn table_in(payload: &[u8]) -> Option<Table> {
+pub(crate) fn table_in(payload: &[u8]) -> Option<Table> {
     let ([family, _, _, _], rest) = payload.split_first_chunk::<4>()?;
     let family = [Family::V4, Family::V6]
         .into_iter()

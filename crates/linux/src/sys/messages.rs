@@ -421,6 +421,25 @@ fn stamp(value: &[u8]) -> Option<Duration> {
     Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos))
 }
 
+/// Any bytes as the control messages of a packet. For tests.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn read_control(bytes: &[u8]) {
+    let mut control = ControlBuffer::EMPTY;
+    control.len = bytes.len().min(CONTROL_LEN);
+    for (to, from) in control.bytes.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    control.read(&mut Incoming {
+        bytes: &[],
+        source: None,
+        destination: None,
+        interface: None,
+        hop_limit: None,
+        stamp: None,
+        truncated: false,
+    });
+}
+
 const EMPTY_VECTOR: libc::iovec = libc::iovec {
     iov_base: ptr::null_mut(),
     iov_len: 0,

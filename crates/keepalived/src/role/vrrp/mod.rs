@@ -24,7 +24,7 @@ mod rules;
 mod scripts;
 mod snapshot;
 mod sockets;
-pub(in crate::role) mod tracked;
+pub(crate) mod tracked;
 mod translate;
 
 use super::sessions::Sessions;

@@ -285,7 +285,7 @@ pub(in crate::role) fn real_path(path: &Path) -> PathBuf {
 
 /// The number a file begins with, in the notation of C: 0x, a leading 0 for octal; 0 without a number. `None` outside 32
 /// bits.
-pub(in crate::role) fn value(bytes: &[u8]) -> Option<i32> {
+pub(crate) fn value(bytes: &[u8]) -> Option<i32> {
     let text: Vec<u8> = bytes.iter().copied().skip_while(u8::is_ascii_whitespace).collect();
     let (negative, digits) = match text.as_slice() {
         [b'-', rest @ ..] => (true, rest),
