@@ -68,7 +68,9 @@ endif
 SEEDS ?=
 .PHONY: sim
 sim: ## the election, groups, trackers, reloads, balanced services and every scenario of the lab in simulation: make sim SEEDS=100000
-	VRRP_SEEDS=$(SEEDS) cargo test -p vrrp --test simulation --test groups_simulation --test reload -- --nocapture
+	VRRP_SEEDS=$(SEEDS) cargo test -p vrrp --test simulation --test groups_simulation --test reload -- --nocapture | \
+	    awk '{ print } / of router time / { runs += $$(NF - 8); hours += $$(NF - 6) } \
+	        END { printf "in all %d runs, %.2f years of router time\n", runs, hours / 24 / 365.25 }'
 	LVS_SEEDS=$(SEEDS) cargo test -p director --test simulation -- --nocapture
 	cargo test -p lab --test simulated
 

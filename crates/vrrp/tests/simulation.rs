@@ -1,6 +1,7 @@
-//! Seeded simulations of three routers under loss, delay, one-way partitions, cut cables, freezes and restarts.
+//! Seeded simulations of three routers under loss, delays, duplication, reordering, one-way partitions, cut cables, freezes,
+//! restarts, reloads, steps of the clock, and operators who take things away.
 //!
-//! A failing seed prints what happened and how to run it again: `VRRP_SEED=N cargo test -p vrrp --test simulation`.
+//! A failing seed prints the shortest story that still breaks the rule, and how to run it again: `VRRP_SEED=N cargo test -p vrrp --test simulation`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,45 +12,74 @@
 
 mod common;
 
-use base::{Instant, Rng};
-use common::{Wish, model};
+use common::{Wish, model, stories};
 use core::time::Duration;
+use vrrp::action::StateName;
 use vrrp::sim::Sim;
+use vrrp::sim::story::{Event, Story};
 
 /// Simulations in one run.
 const SEEDS: u64 = 1200;
-/// Lines of a timeline printed on failure.
-const SHOWN: usize = 400;
-const ROUTERS: [&str; 3] = ["a", "b", "c"];
 
 #[test]
 fn a_segment_that_heals_has_one_master_and_its_addresses_are_there_and_nowhere_else() {
-    let seeds = match std::env::var("VRRP_SEED") {
-        Ok(seed) => seed.parse().map(|seed| seed..seed + 1).unwrap(),
-        Err(_) => 0..common::seeds(SEEDS),
-    };
-    let (mut runs, mut time) = (0, Duration::ZERO);
-    for seed in seeds {
-        let mut run = Run::new(seed);
-        if let Err(rule) = run.go() {
-            run.print();
-            panic!("{rule}\nagain: VRRP_SEED={seed} cargo test -p vrrp --test simulation");
-        }
-        runs += 1;
-        time += run.sim.now().since(Instant::ZERO) * ROUTERS.len() as u32;
-    }
-    common::report("three routers", runs, time);
+    stories::play_all("three routers", SEEDS, "simulation", stories::of_one_instance);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    let timeline = |seed| {
-        let mut run = Run::new(seed);
-        run.go().unwrap();
-        run.sim.timeline().to_vec()
-    };
+    let timeline = |seed| stories::of_one_instance(seed).play(&|_| Ok(())).sim.timeline().to_vec();
     assert_eq!(timeline(7), timeline(7));
     assert_ne!(timeline(7), timeline(8));
+}
+
+/// Habit 1: no timer depends on the wall clock. Only stamps of authentication trailers are made of it: `tests/hmac.rs`.
+#[test]
+fn a_wall_clock_that_is_set_changes_nothing_that_happens() {
+    let mut sets = 0;
+    let stories = (0..common::seeds(SEEDS) / 4).map(stories::of_one_instance);
+    for story in stories.filter(|story| !story.is_signed()) {
+        let mut without = story.clone();
+        for (_, event) in &mut without.scenes {
+            if let Event::Clock(..) = event {
+                *event = Event::Nothing;
+                sets += 1;
+            }
+        }
+        let timeline = |story: &Story| -> Vec<String> {
+            let played = story.play(&|_| Ok(()));
+            let lines = played.sim.timeline().iter();
+            lines.filter(|line| !line.contains("clock set")).cloned().collect()
+        };
+        assert_eq!(timeline(&story), timeline(&without), "seed {}", story.seed);
+    }
+    assert!(sets > 0);
+}
+
+/// A rule that does not hold: whoever reads this sees what a failure looks like.
+#[test]
+fn a_story_that_breaks_a_rule_is_told_in_its_shortest_form() {
+    let rule = |sim: &Sim| match sim.state("b", "V") {
+        Some(StateName::Master) => Err("b is master".to_owned()),
+        Some(_) | None => Ok(()),
+    };
+    // One in which much happens before it is broken.
+    let long = |story: &Story| {
+        let early = Story {
+            scenes: story.scenes.iter().take(8).cloned().collect(),
+            ..story.clone()
+        };
+        story.scenes.len() > 10 && story.play(&rule).outcome.is_err() && early.play(&rule).outcome.is_ok()
+    };
+    let story = (0..2000).map(stories::of_one_instance).find(long).unwrap();
+    let shortest = stories::tell(&story, &rule);
+    assert_eq!(shortest.play(&rule).outcome, Err("b is master".to_owned()));
+    assert!(shortest.scenes.len() <= 3, "{shortest}");
+    for left_out in 0..shortest.scenes.len() {
+        let mut shorter = shortest.clone();
+        shorter.scenes.remove(left_out);
+        assert_eq!(shorter.play(&rule).outcome, Ok(()), "without scene {left_out} it holds");
+    }
 }
 
 #[test]
@@ -267,94 +297,4 @@ fn pair() -> Sim {
     );
     sim.add("b", model(&Wish::default()));
     sim
-}
-
-/// One simulation, made from its seed.
-struct Run {
-    sim: Sim,
-    rng: Rng,
-    settling: Duration,
-}
-
-impl Run {
-    fn new(seed: u64) -> Run {
-        let mut rng = Rng::from_seed(seed.wrapping_mul(0x9e37_79b9).wrapping_add(17));
-        let mut sim = Sim::new(seed);
-        let common = Wish::random(&mut rng);
-        for name in ROUTERS {
-            let wish = common.varied(&mut rng);
-            sim.add(name, model(&wish));
-        }
-        sim.loss(u8::try_from(rng.below(40)).unwrap());
-        sim.duplication(u8::try_from(rng.below(20)).unwrap());
-        let longest = Duration::from_micros(rng.below(20_000)).min(common.interval / 2);
-        sim.delay(Duration::from_micros(20), longest);
-        let settling = common.interval * 12 + common.preempt_delay + Duration::from_secs(2);
-        Run { sim, rng, settling }
-    }
-
-    fn go(&mut self) -> Result<(), String> {
-        for _ in 0..self.rng.below(14) {
-            let pause = Duration::from_micros(self.rng.below(3_000_000));
-            self.sim.run_for(pause);
-            self.disturb();
-            self.sim.is_sane()?;
-        }
-        self.heal();
-        self.sim.run_for(self.settling);
-        self.sim.is_sane()?;
-        self.sim.settled()?;
-        // And it stays so.
-        self.sim.run_for(Duration::from_secs(2));
-        self.sim.settled()?;
-        let last = ROUTERS[self.pick()];
-        self.sim.stop(last);
-        self.sim.run_for(Duration::from_millis(500));
-        self.sim.is_clean(last)?;
-        self.sim.run_for(self.settling);
-        self.sim.settled()
-    }
-
-    fn disturb(&mut self) {
-        let name = ROUTERS[self.pick()];
-        let other = ROUTERS[self.pick()];
-        match self.rng.below(11) {
-            0 => self.sim.cut(name),
-            1 => self.sim.heal(name),
-            2 | 3 => self.sim.block(name, other),
-            4 => self.sim.unblock_all(),
-            5 => self.sim.kill(name),
-            6 => self.sim.stop(name),
-            7 | 8 => self.sim.start(name),
-            9 => self.sim.freeze(name),
-            _ => self.sim.thaw(name),
-        }
-    }
-
-    fn heal(&mut self) {
-        self.sim.unblock_all();
-        self.sim.loss(0);
-        self.sim.duplication(0);
-        self.sim.delay(Duration::from_micros(50), Duration::from_micros(150));
-        for name in ROUTERS {
-            self.sim.heal(name);
-            self.sim.thaw(name);
-        }
-        // Whoever was asked to end has the time to do so before it starts again.
-        self.sim.run_for(Duration::from_millis(500));
-        for name in ROUTERS {
-            self.sim.start(name);
-        }
-    }
-
-    fn pick(&mut self) -> usize {
-        usize::try_from(self.rng.below(3)).unwrap()
-    }
-
-    fn print(&self) {
-        let timeline = self.sim.timeline();
-        for line in timeline.iter().skip(timeline.len().saturating_sub(SHOWN)) {
-            println!("{line}");
-        }
-    }
 }

@@ -4,15 +4,19 @@
 //! Decides nothing about VRRP. The rules a healthy segment must keep are in [`oracle`]. Interfaces of the same name
 //! are on the same segment.
 
+mod doing;
 mod kernel;
 mod network;
 pub mod oracle;
 mod router;
+pub mod shrink;
+pub mod story;
 
-use crate::action::{Action, Announced, StateName};
+use crate::action::StateName;
 use crate::config::{Model, Name};
 use crate::input::Input;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -41,6 +45,8 @@ enum Coming {
         batch: crate::input::BatchId,
         rules: bool,
     },
+    /// Something is reported to a router, or ordered of it.
+    Told { router: String, what: Told },
     /// The client hears where an address is.
     Announced { router: String, address: IpAddr },
     /// What became of a change of rules.
@@ -50,6 +56,13 @@ enum Coming {
         batch: crate::input::BatchId,
         refused: Option<i32>,
     },
+}
+
+/// What waits in a socket or a channel while a router stands still.
+#[derive(Clone, Debug)]
+enum Told {
+    Input(Input<'static>),
+    Reload(Box<Model>),
 }
 
 /// The simulation.
@@ -194,6 +207,10 @@ impl Sim {
 
     /// Gives a running router another model, as a reload does; a dead one has it when it starts.
     pub fn reload(&mut self, name: &str, model: Model) {
+        self.tell(name, Told::Reload(Box::new(model)));
+    }
+
+    fn reload_now(&mut self, name: &str, model: Model) {
         let now = self.now;
         let mut actions = Vec::new();
         self.note(name, "** reload");
@@ -249,6 +266,7 @@ impl Sim {
                 | Coming::Batch(_)
                 | Coming::Report(_)
                 | Coming::Routing { .. }
+                | Coming::Told { .. }
                 | Coming::Announced { .. }
                 | Coming::Filtered { .. } => {
                     self.deliver(coming);
@@ -291,6 +309,27 @@ impl Sim {
         router.is_some_and(|router| router.kernel.keys().any(|key| key.prefix.address() == address))
     }
 
+    /// An address that the kernel of a router has.
+    pub fn held(&self, router: &str) -> Option<IpAddr> {
+        let key = self.routers.get(router)?.kernel.keys().next()?;
+        Some(key.prefix.address())
+    }
+
+    /// Whether a router runs; it may stand still.
+    pub fn runs(&self, router: &str) -> bool {
+        self.routers.get(router).is_some_and(|router| router.engine.is_some())
+    }
+
+    /// How far the wall clock of a router was set, in seconds.
+    pub fn clock_off(&self, router: &str) -> i64 {
+        self.routers.get(router).map_or(0, |router| router.clock_off)
+    }
+
+    /// Whether a router stands still.
+    pub fn is_frozen(&self, router: &str) -> bool {
+        self.routers.get(router).is_some_and(|router| router.frozen)
+    }
+
     /// Whether a client that believes the announcements it heard reaches an address.
     pub fn is_reached(&self, address: IpAddr) -> bool {
         let believed = self.client.get(&address).and_then(|name| self.routers.get(name));
@@ -303,13 +342,19 @@ impl Sim {
             return;
         };
         for key in router.kernel.remove_address(address) {
-            self.feed(name, Input::Address { key, present: false });
+            self.tell(name, Told::Input(Input::Address { key, present: false }));
         }
     }
 
     /// A result of something a router tracks, which the role would have found out.
-    pub fn track(&mut self, name: &str, input: Input<'_>) {
-        self.feed(name, input);
+    pub fn track(&mut self, name: &str, input: Input<'static>) {
+        self.tell(name, Told::Input(input));
+    }
+
+    /// Tells a router something, now or when it goes on.
+    fn tell(&mut self, name: &str, what: Told) {
+        let router = name.to_string();
+        self.deliver(Coming::Told { router, what });
     }
 
     /// The effective priority of an instance.
@@ -326,7 +371,7 @@ impl Sim {
         if let Some(router) = self.routers.get_mut(name) {
             router.kernel.filter = crate::filter::Rules::default();
         }
-        self.feed(name, Input::FilterLost);
+        self.tell(name, Told::Input(Input::FilterLost));
     }
 
     /// nftables of a router works no longer, or works again.
@@ -392,6 +437,7 @@ impl Sim {
             Coming::Report(report) => &report.router,
             Coming::Routing { router, .. } => router,
             Coming::Filtered { router, .. } => router,
+            Coming::Told { router, .. } => router,
             Coming::Announced { router, address } => {
                 self.client.insert(*address, router.clone());
                 return;
@@ -419,6 +465,7 @@ impl Sim {
             | Coming::Batch(_)
             | Coming::Report(_)
             | Coming::Routing { .. }
+            | Coming::Told { .. }
             | Coming::Announced { .. }
             | Coming::Filtered { .. }) => other,
         };
@@ -449,6 +496,10 @@ impl Sim {
                 boot, batch, refused, ..
             } if router.boots == boot => self.feed(&name, Input::FilterChanged { batch, refused }),
             Coming::Routing { .. } | Coming::Filtered { .. } => {}
+            Coming::Told { what, .. } => match what {
+                Told::Input(input) => self.feed(&name, input),
+                Told::Reload(model) => self.reload_now(&name, *model),
+            },
             Coming::Report(report) => {
                 let (key, present) = (report.key, report.present);
                 self.feed(&name, Input::Address { key, present });
@@ -510,92 +561,6 @@ impl Sim {
         if finished && let Some(router) = self.routers.get_mut(name) {
             router.engine = None;
             self.note(name, "** ended");
-        }
-    }
-
-    fn carry_out(&mut self, name: &str, actions: Vec<Action>) {
-        for action in actions {
-            self.note(name, &format!("< {action}"));
-            match action {
-                Action::SendAdvert(advert) => self.send(name, &advert),
-                Action::ChangeAddresses { batch, steps } => {
-                    let Some(router) = self.routers.get(name) else {
-                        continue;
-                    };
-                    let work = kernel::Work::new(name, router.boots, batch, steps);
-                    let pause = Duration::from_micros(20 + self.rng.below(2_000));
-                    self.later(pause, Coming::Batch(work));
-                }
-                Action::ChangeFilter { batch, steps, .. } => {
-                    let Some(router) = self.routers.get_mut(name) else {
-                        continue;
-                    };
-                    // Done before the call returns: addresses that come after it are added after it.
-                    let refused = router.kernel.filter(&steps);
-                    let (router, boot) = (name.to_string(), router.boots);
-                    let pause = Duration::from_micros(20 + self.rng.below(2_000));
-                    let answer = Coming::Filtered {
-                        router,
-                        boot,
-                        batch,
-                        refused,
-                    };
-                    self.later(pause, answer);
-                }
-                Action::SocketsChanged => {
-                    if let Some(router) = self.routers.get_mut(name) {
-                        router.refresh_sockets();
-                    }
-                }
-                Action::Announce(announcement) => {
-                    let deaf = self.routers.get(name).is_none_or(|router| router.cut);
-                    if !deaf {
-                        let address = match announcement.what {
-                            Announced::Arp(address) => IpAddr::V4(address),
-                            Announced::Neighbour { address, .. } => IpAddr::V6(address),
-                        };
-                        let router = name.to_string();
-                        let pause = self.network.pause(&mut self.rng);
-                        self.later(pause, Coming::Announced { router, address });
-                    }
-                }
-                Action::ChangeRoutes { batch, .. } => self.answer_routing(name, batch, false),
-                Action::ChangeRules { batch, .. } => self.answer_routing(name, batch, true),
-                Action::Notify { .. }
-                | Action::NotifyGroup { .. }
-                | Action::NotifyPriority { .. }
-                | Action::LowerPrioritySeen { .. }
-                | Action::Tell(_)
-                | Action::PromoteSecondaries { .. } => {}
-            }
-        }
-    }
-
-    fn answer_routing(&mut self, name: &str, batch: crate::input::BatchId, rules: bool) {
-        let Some(router) = self.routers.get(name) else {
-            return;
-        };
-        let coming = Coming::Routing {
-            router: name.to_string(),
-            boot: router.boots,
-            batch,
-            rules,
-        };
-        let pause = Duration::from_micros(20 + self.rng.below(2_000));
-        self.later(pause, coming);
-    }
-
-    fn send(&mut self, from: &str, advert: &crate::action::Advert) {
-        let Some(sender) = self.routers.get(from).filter(|router| !router.cut) else {
-            return;
-        };
-        let interface = sender.interface_name(advert.interface);
-        let others: BTreeSet<String> = self.routers.keys().filter(|name| *name != from).cloned().collect();
-        for to in others {
-            for pause in self.network.fates(&mut self.rng, from, &to) {
-                let arriving = Arriving::new(&to, interface, advert);
-                self.later(pause, Coming::Packet(arriving));
-            }
         }
     }
 

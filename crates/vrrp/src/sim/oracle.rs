@@ -55,6 +55,44 @@ impl Sim {
         Ok(())
     }
 
+    /// What must hold soon after a master is lost: each virtual router has a master, with its addresses, among the routers
+    /// that run and can be reached.
+    pub fn is_served(&self) -> Result<(), String> {
+        let reachable = self.routers.values().filter(|router| !router.frozen && !router.cut);
+        let mut served: BTreeMap<(u8, bool), bool> = BTreeMap::new();
+        for router in reachable {
+            for status in router.engine.iter().flat_map(crate::engine::Engine::status) {
+                let vrid = (status.config.vrid.0.get(), status.config.family == base::Family::V6);
+                let mut addresses = status.config.addresses.iter();
+                let held = addresses.all(|address| router.kernel.keys().any(|key| *key == address.key()));
+                *served.entry(vrid).or_default() |= held && status.state == StateName::Master;
+            }
+        }
+        match served.iter().find(|(_, served)| !**served) {
+            Some(((vrid, _), _)) => Err(format!("virtual router {vrid} has no master with its addresses")),
+            None => Ok(()),
+        }
+    }
+
+    /// What must hold once a segment has settled: the members of a sync group are what the group is.
+    pub fn groups_agree(&self) -> Result<(), String> {
+        for (name, router) in &self.routers {
+            let Some(engine) = router.engine.as_ref().filter(|_| !router.frozen) else {
+                continue;
+            };
+            for group in engine.groups() {
+                for member in &group.config.members {
+                    let state = engine.status_of(member).map(|status| status.state);
+                    if state.is_some_and(|state| state != group.state) {
+                        let states = format!("{} and its member {member} {state:?}", group.state);
+                        return Err(format!("on {name} the group {} is {states}", group.config.name));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What must hold for a router that was stopped: it has ended, and nothing is left of it.
     pub fn is_clean(&self, name: &str) -> Result<(), String> {
         let Some(router) = self.routers.get(name) else {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub(crate) mod bench;
+pub(crate) mod stories;
 pub(crate) mod tracking;
 
 use base::{Prefix, Rng};
