@@ -444,23 +444,9 @@ impl Sim {
             }
         };
         let name = to.clone();
-        let Some(router) = self.routers.get_mut(&name) else {
-            return;
-        };
         // A kernel works on while its router stands still or is dead; only the answer has to wait.
         let coming = match coming {
-            Coming::Batch(work) if !work.done => {
-                let (work, reports) = router.kernel.work(work);
-                let open = router.open_address();
-                for report in reports {
-                    let pause = Duration::from_micros(self.rng.below(200));
-                    self.later(pause, Coming::Report(report));
-                }
-                if let Some(key) = open {
-                    self.note(&name, &format!("** packets to {key} are not dropped"));
-                }
-                Coming::Batch(work)
-            }
+            Coming::Batch(work) if !work.done => Coming::Batch(self.work(&name, work)),
             other @ (Coming::Packet(_)
             | Coming::Batch(_)
             | Coming::Report(_)
@@ -505,6 +491,23 @@ impl Sim {
                 self.feed(&name, Input::Address { key, present });
             }
         }
+    }
+
+    /// A kernel works through a batch.
+    fn work(&mut self, name: &str, work: kernel::Work) -> kernel::Work {
+        let Some(router) = self.routers.get_mut(name) else {
+            return work;
+        };
+        let (work, reports) = router.kernel.work(work);
+        let open = router.open_address();
+        for report in reports {
+            let pause = Duration::from_micros(self.rng.below(200));
+            self.later(pause, Coming::Report(report));
+        }
+        if let Some(key) = open {
+            self.note(name, &format!("** packets to {key} are not dropped"));
+        }
+        work
     }
 
     fn receive(&mut self, name: &str, arriving: &Arriving) {
