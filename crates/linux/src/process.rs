@@ -227,6 +227,17 @@ pub fn raise_descriptor_limit() -> Result<(), SysError> {
     Ok(())
 }
 
+/// For a process that grows and shrinks as a whole: its threads share one heap from now on, so that what one has freed another
+/// one uses. For one whose loop must never wait for another thread it is nothing.
+pub fn one_heap() {
+    sys_process::one_heap();
+}
+
+/// Gives memory that is free back to the kernel; takes some milliseconds after something large was freed.
+pub fn trim_heap() {
+    sys_process::trim_heap();
+}
+
 /// Microseconds of the machine's monotonic clock, the time line of timers.
 pub fn monotonic() -> Instant {
     // CLOCK_MONOTONIC exists on every Linux; a failure here would be a kernel without time.

@@ -41,6 +41,25 @@ pub(crate) fn default_dispositions() {
     }
 }
 
+/// All threads of this process have one heap from now on: what one frees another one uses. Where the allocator of the C library
+/// knows no such setting nothing happens.
+pub(crate) fn one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: an integer setting, which may be made at any time.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives memory that is free back to the kernel, as far as the allocator of the C library can be asked for it.
+pub(crate) fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: touches no allocation that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Ends this process without running anything that was registered for its end.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: always allowed.

@@ -47,6 +47,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// Runs until the supervisor says stop; gives the exit code.
 pub(crate) fn run(context: Context) -> u8 {
+    process::one_heap();
     let reporter = context.reporter();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -179,7 +180,10 @@ impl Role {
         for action in actions {
             self.carry_out_with(action, Some(&old));
         }
-        self.context.discard(old);
+        self.context.discard(Discarded {
+            _servers: old,
+            _heap: Trimmed,
+        });
         self.kernel
             .configure(now, settings, self.servers.netlink_command_buffer);
         self.tell_marks();
@@ -407,6 +411,21 @@ impl Role {
             let input = Input::FileValue { name, value: *value };
             self.engine.handle(now, input, &mut self.actions);
         }
+    }
+}
+
+/// A configuration that is run no more. Fields are dropped in their order: when it is gone its memory goes back to the kernel,
+/// so that a process that has read many configurations is as large as one that has read one.
+struct Discarded {
+    _servers: Servers,
+    _heap: Trimmed,
+}
+
+struct Trimmed;
+
+impl Drop for Trimmed {
+    fn drop(&mut self) {
+        process::trim_heap();
     }
 }
 
