@@ -110,7 +110,7 @@ test-docs: ## the commands of the guide and the recipes as they are written, in 
 	scripts/test-docs
 
 .PHONY: test-pair
-test-pair: ## the MySQL recipe as it is written on two nodes with systemd, in containers (as root; some minutes)
+test-pair: ## the MySQL and the Zabbix recipe as they are written on two nodes with systemd, in containers (as root; some minutes)
 	scripts/test-pair
 
 # How often what a soak repeats is repeated.
