@@ -177,6 +177,15 @@ fuzz: ## any bytes through every reader, or through one, SECONDS each: make fuzz
 	        -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=512 -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
+# Ratios of one run hold, absolute figures drift: nothing else should run meanwhile.
+ORIGINAL ?= /usr/sbin/keepalived
+ROUNDS ?= 1
+ONLY ?=
+.PHONY: bench
+bench: build ## ours and the original side by side, into docs/benchmarks.md: make bench ROUNDS=3 (as root; twenty minutes a round)
+	@scripts/setup bench
+	scripts/bench/run --rounds $(ROUNDS) --only "$(ONLY)" $(if $(ONLY),,--page docs/benchmarks.md) original=$(ORIGINAL) ours=$(BUILT)
+
 .PHONY: recipes
 recipes: daemon ## docs/recipes from real packages, broken: how long the service was away (as root)
 	@scripts/setup recipes
