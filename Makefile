@@ -191,6 +191,10 @@ recipes: daemon ## docs/recipes from real packages, broken: how long the service
 	@scripts/setup recipes
 	KEEPALIVED_RECIPES=1 cargo test -p lab --test recipes -- --nocapture --test-threads 1
 
+.PHONY: sanitize
+sanitize: ## all unsafe code under AddressSanitizer, and the pure readers of bytes under Miri where it is installed (as root; some minutes)
+	@scripts/sanitize
+
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean

@@ -117,7 +117,7 @@ pub(crate) enum Outcome {
 }
 
 /// A script for the launcher: everything about one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Script {
     /// The program, then its arguments; bytes, because an escape of the configuration can make any.
     pub(crate) arguments: Vec<Vec<u8>>,
@@ -193,6 +193,8 @@ pub(crate) struct Briefing {
     pub(crate) leftovers: Vec<String>,
     /// Virtual services an earlier run, or role, may have left, as [`crate::role::check::left`] writes them.
     pub(crate) services: Vec<String>,
+    /// IPVS is in another network namespace than the daemon.
+    pub(crate) ipvs_elsewhere: bool,
     /// The first start of this role by this daemon; no other one has left anything it should go on with.
     pub(crate) first: bool,
 }
@@ -538,6 +540,7 @@ mod tests {
             },
             leftovers: vec!["eth0 10.0.0.1/24".to_owned()],
             services: vec!["tcp 192.0.2.200 80".to_owned()],
+            ipvs_elsewhere: true,
             first: true,
         };
         let sealed = seal("test", &briefing).unwrap();

@@ -6,6 +6,7 @@
 
 use crate::ipc::{self, Mail};
 use crate::launcher::NOT_RUN;
+use crate::role::confinement;
 use crate::{exit, log};
 use linux::SysError;
 use linux::ipc::{Channel, MAX_MESSAGE, Received};
@@ -34,6 +35,10 @@ pub(crate) fn run() -> u8 {
             return exit::FATAL;
         }
     };
+    if !confinement::is_off() {
+        // What cannot be given up is kept: the mail counts.
+        let _ = confinement::of_mailer(linux::sandbox::has_landlock()).enter();
+    }
     match read(&channel).and_then(|mail| send(&mail)) {
         Ok(()) => exit::OK,
         Err(error) => {

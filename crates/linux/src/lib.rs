@@ -24,6 +24,7 @@ pub mod pattern;
 pub mod process;
 pub mod process_files;
 pub mod reactor;
+pub mod sandbox;
 pub mod sched;
 pub mod script;
 pub mod signal;

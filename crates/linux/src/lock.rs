@@ -10,12 +10,15 @@ use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Files that were removed while they were being locked before locking is an error. One is a daemon that ended just
 /// then; nobody starts and ends so many.
 const ATTEMPTS: usize = 1000;
+
+/// That the group or everybody may write to a file.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// A locked file.
 #[derive(Debug)]
@@ -35,12 +38,16 @@ pub enum Locking {
 
 impl LockedFile {
     /// Opens, making it if need be with this mode, without following a link in the last step, and locks.
+    ///
+    /// A file that is there and that nobody holds becomes ours only if it is as we would have made it: one that belongs to
+    /// another user, or has a second name, is replaced, and nobody else may write to it.
     pub fn lock(path: &Path, mode: u32) -> Result<Locking, SysError> {
         for _ in 0..ATTEMPTS {
             let locking = LockedFile::try_lock(path, mode)?;
             match &locking {
                 // Its last holder may have removed the file between our opening and locking it.
                 Locking::Locked(lock) if !lock.is_in_place() => {}
+                Locking::Locked(lock) if !lock.is_own()? => lock.remove()?,
                 Locking::Locked(_) | Locking::Held => return Ok(locking),
             }
         }
@@ -80,6 +87,20 @@ impl LockedFile {
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(Locking::Held),
             Err(errno) => Err(fail(errno.into())),
         }
+    }
+
+    /// Whether it is a file of this user with one name, which nobody else may write to from now on.
+    fn is_own(&self) -> Result<bool, SysError> {
+        let fail = |source: io::Error| SysError::new("lock", self.path.display(), source);
+        let facts = self.file.metadata().map_err(fail)?;
+        if facts.uid() != nix::unistd::geteuid().as_raw() || facts.nlink() > 1 {
+            return Ok(false);
+        }
+        if facts.mode() & OTHERS_WRITE != 0 {
+            let mode = std::fs::Permissions::from_mode(facts.mode() & !OTHERS_WRITE);
+            self.file.set_permissions(mode).map_err(fail)?;
+        }
+        Ok(true)
     }
 
     /// Replaces the content.
@@ -206,6 +227,34 @@ mod tests {
         assert!(LockedFile::lock(&folder.join("a.pid"), 0o644).is_err());
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert!(LockedFile::lock(&folder, 0o644).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_to_or_that_has_a_second_name_does_not_become_ours() {
+        let folder = scratch("own");
+        let (path, victim) = (folder.join("a.pid"), folder.join("victim"));
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let locked = |path: &Path| match LockedFile::lock(path, 0o644).unwrap() {
+            Locking::Locked(lock) => lock,
+            Locking::Held => panic!("held"),
+        };
+        drop(locked(&path));
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&victim, "precious").unwrap();
+        std::fs::hard_link(&victim, &path).unwrap();
+        let mut lock = locked(&path);
+        lock.write("1\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "1\n");
+        drop(lock);
+        if nix::unistd::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            drop(locked(&path));
+            assert_eq!(std::fs::metadata(&path).unwrap().uid(), 0);
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 

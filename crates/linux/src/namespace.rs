@@ -10,7 +10,46 @@ use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The network namespace of process 1.
+const FIRST: &str = "/proc/1/ns/net";
+/// That of the calling thread.
+const OWN: &str = "/proc/thread-self/ns/net";
+
+/// The first network namespace, opened while that was allowed.
+static HELD: OnceLock<File> = OnceLock::new();
+
+/// Whether this thread is in the network namespace of process 1; where that cannot be told it is taken to be.
+pub fn is_first() -> bool {
+    let identity = |path: &str| std::fs::metadata(path).map(|namespace| (namespace.dev(), namespace.ino()));
+    match (identity(FIRST), identity(OWN)) {
+        (Ok(first), Ok(own)) => first == own,
+        (Ok(_) | Err(_), _) => true,
+    }
+}
+
+/// Keeps the first network namespace open, so that [`first`] can be entered by a process that may not look at process 1
+/// any more.
+pub fn hold_first() {
+    // Who may not look at it now will hear so from whoever wants to enter it.
+    if HELD.get().is_none()
+        && let Ok(file) = File::open(FIRST)
+    {
+        let _ = HELD.set(file);
+    }
+}
+
+/// The file that names the first network namespace.
+pub fn first() -> PathBuf {
+    let held = HELD
+        .get()
+        .map(|file| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())));
+    held.unwrap_or_else(|| PathBuf::from(FIRST))
+}
 
 /// From now on this process uses the network namespace that `file` names.
 pub fn join_network(file: &Path) -> Result<(), SysError> {
@@ -21,7 +60,7 @@ pub fn join_network(file: &Path) -> Result<(), SysError> {
 
 /// Does something in the network namespace that `file` names, in a thread of its own: what is opened there stays there.
 pub fn within<T: Send + 'static>(
-    file: std::path::PathBuf,
+    file: PathBuf,
     work: impl FnOnce() -> Result<T, SysError> + Send + 'static,
 ) -> Result<T, SysError> {
     let thread = std::thread::spawn(move || {
@@ -110,6 +149,29 @@ mod tests {
         let loopback: Vec<_> = all.iter().filter(|interface| interface.name == "lo").collect();
         assert_eq!(loopback.len(), 1, "{all:?}");
         assert!(loopback[0].mtu >= 1280 && !loopback[0].multicast, "{loopback:?}");
+    }
+
+    #[test]
+    fn the_first_namespace_can_be_entered_by_the_file_that_was_kept() {
+        let number = || std::fs::read_link(OWN).unwrap();
+        let Ok(first) = std::fs::read_link(FIRST) else {
+            assert!(is_first(), "nobody says that it is not");
+            eprintln!("skipped: process 1 cannot be looked at");
+            return;
+        };
+        assert_eq!(is_first(), number() == first);
+        let Some(net) = crate::testing::Netns::new() else {
+            return;
+        };
+        let inside = net.run(|| {
+            assert!(!is_first());
+            hold_first();
+            let there = within(super::first(), move || Ok(std::fs::read_link(OWN).unwrap())).unwrap();
+            assert_ne!(number(), first);
+            there
+        });
+        assert!(super::first().starts_with("/proc/self/fd"));
+        assert_eq!(inside, std::fs::read_link(FIRST).unwrap());
     }
 
     #[test]

@@ -68,6 +68,10 @@ pub fn read_own(path: &Path) -> Result<Option<String>, SysError> {
 }
 
 /// Opens a file to add to its end, making it if need be, without following a link.
+///
+/// In a directory that others may write to, one that another user has put there, or that has a second name, is refused (what
+/// `fs.protected_regular` and `fs.protected_hardlinks` do on most systems). Elsewhere it may belong to whom it likes: those
+/// who turn logs over give them away.
 pub fn open_append(path: &Path, mode: u32) -> Result<File, SysError> {
     let fail = |source: io::Error| SysError::new("open", path.display(), source);
     let file = OpenOptions::new()
@@ -77,11 +81,16 @@ pub fn open_append(path: &Path, mode: u32) -> Result<File, SysError> {
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
         .open(path)
         .map_err(fail)?;
-    if !file.metadata().map_err(fail)?.is_file() {
-        return Err(fail(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        )));
+    let refuse = |text: &str| Err(fail(io::Error::new(io::ErrorKind::InvalidInput, text)));
+    let facts = file.metadata().map_err(fail)?;
+    if !facts.is_file() {
+        return refuse("it is not a regular file");
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = std::fs::metadata(folder.unwrap_or(Path::new("."))).map_err(fail)?;
+    let strange = facts.uid() != nix::unistd::geteuid().as_raw() && facts.uid() != folder.uid();
+    if folder.mode() & 0o022 != 0 && (strange || facts.nlink() > 1) {
+        return refuse("somebody else has put it there");
     }
     Ok(file)
 }

@@ -25,6 +25,10 @@ pub(crate) fn nftables(low: &mut Lowering<'_>, line: Line<'_, '_>) {
         return low.error(line, 0, "nftables-twice", text);
     }
     if let Some(name) = line.word(1) {
+        if name.is_empty() {
+            let text = "nftables table name is empty - ignoring".to_owned();
+            return low.error(line, 1, "nftables-name", text);
+        }
         if name.len() > TABLE_NAME {
             let text = "nftables table name too long - ignoring".to_owned();
             return low.error(line, 1, "nftables-name", text);

@@ -7,6 +7,7 @@
 mod bfd;
 pub(crate) mod check;
 mod compiler;
+pub(crate) mod confinement;
 mod manage;
 mod sessions;
 pub(crate) mod setup;
@@ -196,6 +197,8 @@ pub(crate) struct Context {
     /// How far lateness may raise the priority, and what it has made of it.
     haste: setup::Haste,
     stopping: bool,
+    /// What keeps the rules about files in force.
+    _confined: Option<linux::sandbox::Entered>,
     /// The lock of the pid file: held for its path's sake and that of those who look.
     lock: Option<OwnedFd>,
 }
@@ -289,6 +292,7 @@ impl Context {
     /// Sends waiting log lines and messages, as many as the supervisor takes. To be called once in each turn of
     /// the role's loop, when everything urgent has been done.
     pub(crate) fn flush(&mut self) {
+        confinement::tell_refusals(self.kind, &self.reporter);
         self.outbox.borrow_mut().flush();
     }
 
@@ -471,6 +475,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
     let gathered = linux::ipc::Gathered::new(&[channel.as_fd(), signals.as_fd(), compiler.as_fd()])?;
     let outbox = Rc::new(RefCell::new(Outbox::new(channel)));
     let reporter = Reporter::remote(&outbox, briefing.options.detail);
+    let confined = confinement::enter(kind, &briefing, &reporter);
     // The supervisor has compiled the same bytes and has logged what there is to say about them.
     let Compiled { mut model, .. } = compile(&briefing.bundle);
     compiler::keep_needed(kind, &mut model);
@@ -497,6 +502,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         scheduling,
         haste,
         stopping: false,
+        _confined: confined,
         lock,
     })
 }

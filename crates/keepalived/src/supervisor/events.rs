@@ -1,7 +1,6 @@
 //! What signals, messages of roles, deaths and times mean for the supervisor.
 
 use super::child::{Running, State};
-use super::scripts::Purpose;
 use super::scripts::queue::Subject;
 use super::scripts::tell::Change;
 use super::{Phase, Supervisor};
@@ -107,8 +106,8 @@ impl Supervisor {
                 ticket,
                 script,
                 timeout,
-            } => self.run_asked(now, Purpose::Asked(kind, ticket), &script, timeout),
-            FromRole::ServerChanged(notice) => self.tell_server(*notice),
+            } => self.run_asked(now, (kind, ticket), &script, timeout),
+            FromRole::ServerChanged(notice) => self.tell_server(kind, *notice),
             FromRole::ServicesMarked { lines, more } => self.on_marks(lines, more),
             FromRole::ServicesSettled { generation } => self.on_services_settled(generation),
             FromRole::Managing(managing) => self.on_managing(kind, managing, descriptors),

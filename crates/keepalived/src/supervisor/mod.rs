@@ -4,6 +4,7 @@
 //! here. It waits in one place ([`Supervisor::turn`]); nothing in it sleeps, and no role can stop it by being slow.
 
 pub(crate) mod appointment;
+mod beginnings;
 mod check;
 mod child;
 mod dump;
@@ -98,6 +99,8 @@ struct Supervisor {
     ending: stop::Ending,
     /// The file that says that a configuration is being read.
     reload_file: Option<PathBuf>,
+    /// Tracked files that were given a first number.
+    beginnings: beginnings::Beginnings,
     /// A reload at a time that somebody wrote down.
     appointment: appointment::Appointment,
     /// The startup script runs; no role is started before its end.
@@ -260,6 +263,7 @@ impl Supervisor {
 
     /// Starts every role that has something to do.
     fn start_roles(&mut self) {
+        self.begin_track_files();
         // What an earlier run left is taken out of the kernel even if there are no virtual servers any more.
         let cleans = |kind| kind == Kind::Check && self.services.has_leftovers() && !self.options.no_check;
         let wanted: Vec<Kind> = Kind::ALL
@@ -397,6 +401,7 @@ impl Supervisor {
             },
             leftovers: self.leftovers.iter().cloned().collect(),
             services: self.services.for_role(),
+            ipvs_elsewhere: self.settings.ipvs_namespace.is_some(),
             first,
         }
     }

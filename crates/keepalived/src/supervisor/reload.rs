@@ -86,6 +86,7 @@ impl Supervisor {
             self.report(self.record.write(&self.leftovers));
         }
         self.record_services();
+        self.begin_track_files();
         self.share(&sealed);
         self.tell_sync_direction(None);
         self.settle();

@@ -10,8 +10,8 @@ use linux::SysError;
 use linux::process::Pid;
 use linux::process_files;
 use std::fs::{DirBuilder, Permissions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The mode of the directory if it is made.
@@ -63,8 +63,21 @@ impl Supervisor {
             Kind::Manage => "manage",
         };
         let name = format!("keepalived_{process}.{}.{}.{when}", Pid::own(), self.reloads());
-        Some(self.save_folder()?.join(name))
+        // That it is a stranger's was said with the configuration.
+        let folder = self.save_folder().filter(|folder| is_ours(folder).is_ok())?;
+        Some(folder.join(name))
     }
+}
+
+/// Refuses a place that another user has made: a directory, or a link to one.
+fn is_ours(folder: &Path) -> io::Result<()> {
+    for facts in [folder.symlink_metadata()?, folder.metadata()?] {
+        let owner = facts.uid();
+        if owner != 0 && owner != conf::programs::own().uid {
+            return Err(io::Error::other(format!("it belongs to user {owner}")));
+        }
+    }
+    Ok(())
 }
 
 fn make_folder(folder: &Path) -> Result<(), SysError> {
@@ -72,7 +85,7 @@ fn make_folder(folder: &Path) -> Result<(), SysError> {
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
         // The mask of the daemon takes away what one enters a directory by.
         Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE)).map_err(failed),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => is_ours(folder).map_err(failed),
         Err(error) => Err(failed(error)),
     }
 }

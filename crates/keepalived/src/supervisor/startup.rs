@@ -10,8 +10,8 @@ use crate::cli::Options;
 use crate::configuration::{self, Bundle, Compiled, Model, Settings, Source};
 use crate::log::writer::{Destinations, Writer};
 use crate::log::{Level, Line, Reporter, Sink};
-use crate::role::Kind;
 use crate::role::setup::PROCESS_NAME;
+use crate::role::{Kind, confinement};
 use crate::sdnotify::Notifier;
 use crate::{exit, version};
 use linux::SysError;
@@ -217,6 +217,7 @@ pub(super) fn begin(
         unjoined: super::join::Unjoined::default(),
         preparing: false,
         appointment: super::appointment::Appointment::default(),
+        beginnings: super::beginnings::Beginnings::default(),
         reload_file: None,
         phase: Phase::Starting,
         reload_again: false,
@@ -397,6 +398,7 @@ impl Supervisor {
 
     /// What the process itself needs; the daemon can run without any of it.
     fn prepare_process(&mut self) {
+        confinement::report(&self.reporter);
         self.report(process::become_subreaper());
         self.report(process::set_name(process_name(&self.settings)));
         if self.options.core_files {

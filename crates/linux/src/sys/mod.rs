@@ -7,5 +7,6 @@ pub(crate) mod messages;
 mod option;
 pub(crate) mod pcre;
 pub(crate) mod process;
+pub(crate) mod sandbox;
 
 pub(crate) use option::set_option;

@@ -138,11 +138,27 @@ fn a_status_that_is_not_allowed_fails_at_once() {
 
 #[test]
 fn what_is_not_http_fails() {
-    // CVE-2018-19115: a status line without a space.
-    assert_eq!(page(b"HTTP/1.1aa200 OK\r\n\r\n"), Err(Failure::Malformed));
     assert_eq!(page(b"\r\n\r\n"), Err(Failure::Malformed));
     assert_eq!(page(b"HTTP/1.1 99999999999 OK\r\n\r\n"), Err(Failure::Malformed));
     assert_eq!(page(b"SSH-2.0-x\r\n\r\n"), Err(Failure::Malformed));
+}
+
+#[test]
+fn cve_2018_19115_a_status_line_without_spaces_is_no_answer_however_long_it_is_and_in_whatever_pieces() {
+    let long = [&b"HTTP/1.1"[..], &[b'a'; 70_000], b"200 OK\r\n\r\n"].concat();
+    let lines: [&[u8]; 5] = [
+        b"HTTP/1.1aa200 OK\r\n\r\n",
+        b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1aa200\r\n\r\n",
+        b"HTTP/1.1aa200\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        &long,
+    ];
+    for line in lines {
+        for size in [1, 7, 1000, line.len()] {
+            let end = read(&url(), line, size, &mut NoSearch);
+            assert!(matches!(end, Err(Failure::Malformed | Failure::NoData)), "{end:?}");
+        }
+    }
 }
 
 #[test]

@@ -237,6 +237,8 @@ pub(crate) fn nftables(low: &mut Lowering<'_>, line: Line<'_, '_>) {
     let word = line.word(1).unwrap_or(Nftables::TABLE);
     let text = if low.lvs.nftables.table.is_some() {
         "ipvs nftables already specified - ignoring"
+    } else if word.is_empty() {
+        "ipvs nftables table name is empty - ignoring"
     } else if word.len() > TABLE_NAME {
         "ipvs nftables table name too long - ignoring"
     } else {

@@ -8,7 +8,7 @@ use check::Check;
 use conf::model::TrackFile;
 use director::Config;
 use linux::SysError;
-use linux::watch::{FileWatch, beginning, make};
+use linux::watch::{FileWatch, beginning};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +22,6 @@ pub(super) struct Files {
     watch: FileWatch,
     watched: Watched,
     names: BTreeMap<PathBuf, Vec<Arc<str>>>,
-    /// Files that were made by `init_file`, so that a reload does not do it again.
-    made: BTreeSet<Arc<str>>,
     retry_at: Option<Instant>,
 }
 
@@ -36,7 +34,6 @@ impl Files {
             watch,
             watched,
             names: BTreeMap::new(),
-            made: BTreeSet::new(),
             retry_at: None,
         })
     }
@@ -57,13 +54,6 @@ impl Files {
         self.names.clear();
         for name in names(config) {
             let Some(file) = files.get(&*name) else { continue };
-            if self.made.insert(Arc::clone(&name))
-                && let Some(init) = file.init
-                && let Err(error) = make(Path::new(&file.path), &format!("{}\n", init.value), init.overwrite)
-            {
-                let text = format_args!("Unable to initialise track file {name}: {error}");
-                reporter.say(Level::Warning, text);
-            }
             self.names
                 .entry(real_path(Path::new(&file.path)))
                 .or_default()
@@ -123,9 +113,13 @@ fn names(config: &Config) -> BTreeSet<Arc<str>> {
         .servers
         .values()
         .flat_map(|server| server.checks.values().flatten());
-    let files = checks.filter_map(|check| match check {
-        Check::File(file) => Some(Arc::clone(&file.file)),
+    checks.filter_map(name).cloned().collect()
+}
+
+/// The file that a check follows.
+pub(crate) const fn name(check: &Check) -> Option<&Arc<str>> {
+    match check {
+        Check::File(file) => Some(&file.file),
         Check::Probe(_) | Check::Bfd(_) => None,
-    });
-    files.collect()
+    }
 }

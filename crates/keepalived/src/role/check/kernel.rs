@@ -438,7 +438,7 @@ impl Kernel {
 /// The file of a network namespace; `None`: that of this process.
 fn place(namespace: Option<&Namespace>) -> Option<PathBuf> {
     Some(match namespace? {
-        Namespace::Initial => PathBuf::from("/proc/1/ns/net"),
+        Namespace::Initial => namespace::first(),
         Namespace::Named(name) => PathBuf::from("/var/run/netns").join(&**name),
     })
 }
@@ -491,20 +491,25 @@ fn surprises(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(ESRCH)
 }
 
-/// Loads the module as the kernel itself would.
+/// Loads the module.
 fn load_module() -> FromRole {
+    FromRole::RunScript {
+        ticket: LOADING,
+        script: module_loader(),
+        timeout: LOAD_LIMIT,
+    }
+}
+
+/// What loads the module of IPVS as the kernel itself would.
+pub(crate) fn module_loader() -> Script {
     let configured = std::fs::read_to_string("/proc/sys/kernel/modprobe").unwrap_or_default();
     let program = match configured.trim() {
         "" => "/sbin/modprobe",
         program => program,
     };
     let words = [program, "-s", "--", "ip_vs"];
-    FromRole::RunScript {
-        ticket: LOADING,
-        script: Script {
-            arguments: words.map(|word| word.as_bytes().to_vec()).to_vec(),
-            ..Script::default()
-        },
-        timeout: LOAD_LIMIT,
+    Script {
+        arguments: words.map(|word| word.as_bytes().to_vec()).to_vec(),
+        ..Script::default()
     }
 }

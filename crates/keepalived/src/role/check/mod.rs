@@ -5,14 +5,14 @@
 
 mod asking;
 mod convert;
-mod files;
-mod kernel;
+pub(crate) mod files;
+pub(crate) mod kernel;
 pub(crate) mod left;
 mod marks;
 mod news;
 mod report;
 mod sync;
-mod tell;
+pub(crate) mod tell;
 
 use super::sessions::Sessions;
 use super::wait::{self, Watched};

@@ -103,7 +103,7 @@ fn mail(title: String, body: &str) -> ServerNotice {
 }
 
 /// A command of the configuration, for the launcher.
-pub(super) fn script(command: &Command, supplementary_groups: bool) -> Script {
+pub(crate) fn script(command: &Command, supplementary_groups: bool) -> Script {
     let identity = &command.identity;
     Script {
         arguments: command.arguments.clone(),

@@ -14,7 +14,7 @@ use census::Census;
 use conf::model::{TrackFile, Tracking};
 use linux::census::{ProcessEar, ProcessEvent};
 use linux::reactor::{Interest, Token};
-use linux::watch::{FileWatch, beginning, make};
+use linux::watch::{FileWatch, beginning};
 use linux::{SysError, Turn, namespace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
@@ -31,15 +31,10 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a file that are looked at.
 pub(in crate::role) const LOOKED_AT: usize = 127;
 
-/// The first network namespace.
-const FIRST_NAMESPACE: &str = "/proc/1/ns/net";
-
 /// What is watched.
 pub(super) struct Finder {
     watch: FileWatch,
     files: BTreeMap<PathBuf, Vec<Name>>,
-    /// Files that were made by `init_file`, so that a reload does not do it again.
-    made: BTreeSet<String>,
     census: Census,
     /// `None`: not needed, or the kernel does not report.
     ear: Option<ProcessEar>,
@@ -53,7 +48,6 @@ impl Finder {
         Ok(Finder {
             watch: FileWatch::open()?,
             files: BTreeMap::new(),
-            made: BTreeSet::new(),
             census: Census::default(),
             ear: None,
             count_at: None,
@@ -82,13 +76,6 @@ impl Finder {
             let Some(file) = files.get(name.as_str()) else {
                 continue;
             };
-            if self.made.insert(name.to_string())
-                && let Some(init) = file.init
-                && let Err(error) = make(Path::new(&file.path), &format!("{}\n", init.value), init.overwrite)
-            {
-                let text = format_args!("Unable to initialise track file {name}: {error}");
-                reporter.say(Level::Warning, text);
-            }
             let path = real_path(Path::new(&file.path));
             self.files.entry(path).or_default().push(name.clone());
         }
@@ -151,10 +138,8 @@ impl Role {
             return;
         }
         // The kernel tells it in its first network namespace only, and we may have joined another one.
-        let opened = ProcessEar::open().or_else(|error| {
-            let first = PathBuf::from(FIRST_NAMESPACE);
-            namespace::within(first, ProcessEar::open).map_err(|_| error)
-        });
+        let opened = ProcessEar::open()
+            .or_else(|error| namespace::within(namespace::first(), ProcessEar::open).map_err(|_| error));
         let opened = opened.and_then(|ear| {
             self.reactor
                 .register(ear.as_fd(), PROCESSES, Interest::Readable)

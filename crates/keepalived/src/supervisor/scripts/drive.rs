@@ -67,12 +67,18 @@ impl Supervisor {
     pub(in crate::supervisor) fn run_asked(
         &mut self,
         now: Instant,
-        purpose: Purpose,
+        (kind, ticket): (Kind, u64),
         script: &Script,
         limit: Duration,
     ) {
-        if self.phase != Phase::Stopping {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        let purpose = Purpose::Asked(kind, ticket);
+        if self.may_run(kind, script) {
             self.run_script(now, purpose, script, Some(limit));
+        } else {
+            self.refuse_script(now, purpose);
         }
     }
 
@@ -93,6 +99,13 @@ impl Supervisor {
             let events = vec![Event::Result(purpose.clone(), outcome), Event::Gone(purpose)];
             self.on_script_events(now, events);
         }
+    }
+
+    /// The result of a script that is not started.
+    pub(in crate::supervisor) fn refuse_script(&mut self, now: Instant, purpose: Purpose) {
+        let outcome = Outcome::NotRun("it may not be run".to_owned());
+        let events = vec![Event::Result(purpose.clone(), outcome), Event::Gone(purpose)];
+        self.on_script_events(now, events);
     }
 
     /// A child has ended; true if it was a script.
@@ -160,6 +173,7 @@ impl Supervisor {
 
     /// Follows a new configuration.
     pub(in crate::supervisor) fn scripts_follow(&mut self, now: Instant) {
+        self.runner.permitted.follow(&self.model);
         let ended = self.tracks.reconfigure(now, &self.model.tracking.scripts);
         self.runner.end(
             now,

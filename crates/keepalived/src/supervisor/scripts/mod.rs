@@ -7,6 +7,7 @@
 mod drive;
 pub(super) mod fifo;
 pub(super) mod mail;
+pub(super) mod permitted;
 pub(super) mod queue;
 pub(super) mod tell;
 pub(super) mod track;
@@ -77,6 +78,8 @@ pub(super) struct Launcher<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Runner {
     jobs: BTreeMap<Pid, Job>,
+    /// What roles may have run.
+    permitted: permitted::Permitted,
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use super::queue::Subject;
 use super::script;
 use crate::ipc::{Mail, ServerNotice};
 use crate::log::Level;
+use crate::role::Kind;
 use crate::supervisor::{Phase, Supervisor};
 use base::Instant;
 use conf::model::{Command, Notify};
@@ -61,11 +62,11 @@ impl Supervisor {
     }
 
     /// Tells everybody of a change of a virtual or real server, as its role says.
-    pub(in crate::supervisor) fn tell_server(&mut self, notice: ServerNotice) {
+    pub(in crate::supervisor) fn tell_server(&mut self, kind: Kind, notice: ServerNotice) {
         if let Some(happening) = notice.happening {
             self.tell_manage_of(happening);
         }
-        if let Some(mut script) = notice.script {
+        if let Some(mut script) = notice.script.filter(|script| self.may_run(kind, script)) {
             self.changes += 1;
             let sequence = ("KEEPALIVED_SEQUENCE".to_owned(), self.changes.to_string());
             script.environment.push(sequence);
