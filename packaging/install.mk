@@ -20,6 +20,7 @@ endif
 PROGRAMS := keepalived keepalivedctl
 BUILT_IN := target$(if $(TARGET),/$(firstword $(subst .2.28,,$(TARGET))))/release
 PAGES := $(wildcard man/*.[1-9])
+DBUS_INTERFACES := org.keepalived.Vrrp1.Vrrp.xml org.keepalived.Vrrp1.Instance.xml
 SAMPLES := $(wildcard examples/samples/*)
 
 .PHONY: all
@@ -50,6 +51,10 @@ install: ## install what `make` has built, below DESTDIR if that is given
 	    install -D -m 644 "$$sample" "$(DESTDIR)$(DOCDIR)/samples/$${sample##*/}"; \
 	done
 	install -D -m 644 README.md "$(DESTDIR)$(DOCDIR)/README.md"
+	install -D -m 644 packaging/dbus/org.keepalived.Vrrp1.conf "$(DESTDIR)$(SYSCONFDIR)/dbus-1/system.d/org.keepalived.Vrrp1.conf"
+	@for page in $(DBUS_INTERFACES); do \
+	    install -D -m 644 "packaging/dbus/$$page" "$(DESTDIR)$(DATADIR)/dbus-1/interfaces/$$page"; \
+	done
 	install -D -m 644 packaging/completion.bash "$(DESTDIR)$(DATADIR)/bash-completion/completions/keepalived"
 ifneq ($(UNITDIR),)
 	install -D -m 644 keepalived/keepalived.service "$(DESTDIR)$(UNITDIR)/keepalived.service"
@@ -62,6 +67,8 @@ uninstall: ## remove what `make install` installed; configuration files stay
 	@if [ -L "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf" ]; then rm -f "$(DESTDIR)$(SYSCONFDIR)/keepalived/keepalived.conf"; fi
 	@for page in $(PAGES); do rm -f "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 	@for sample in $(SAMPLES); do rm -f "$(DESTDIR)$(DOCDIR)/samples/$${sample##*/}"; done
+	rm -f "$(DESTDIR)$(SYSCONFDIR)/dbus-1/system.d/org.keepalived.Vrrp1.conf"
+	@for page in $(DBUS_INTERFACES); do rm -f "$(DESTDIR)$(DATADIR)/dbus-1/interfaces/$$page"; done
 	rm -f "$(DESTDIR)$(DOCDIR)/README.md" "$(DESTDIR)$(DATADIR)/bash-completion/completions/keepalived"
 ifneq ($(UNITDIR),)
 	rm -f "$(DESTDIR)$(UNITDIR)/keepalived.service"

@@ -7,7 +7,7 @@
 use vrrp::engine::reload_table::TABLE as ROUTERS;
 pub use vrrp::engine::reload_table::{Effect, Row};
 
-use Effect::{InPlace, NotYet, Nothing, Refused, Restart};
+use Effect::{InPlace, Nothing, Refused, Restart};
 
 /// Rows of one object: `field "keywords" effect "what follows in particular"`.
 macro_rules! rows {
@@ -97,7 +97,7 @@ const DAEMON: &[Row] = rows! { "global_defs":
     json_dump_file "json_dump_file" InPlace "from the next dump";
     json_version "json_version" InPlace "from the next dump";
     snmp "snmp_socket, enable_snmp_vrrp, ..." InPlace "as the rows below; the process starts and ends with them";
-    dbus "enable_dbus, dbus_service_name, dbus_no_interface_name" NotYet "";
+    dbus "enable_dbus, dbus_service_name, dbus_no_interface_name" InPlace "as the rows below";
     reload_check_config "reload_check_config" InPlace "that of the running configuration says where the messages about the new one go";
     netlink_command_buffer "vrrp_netlink_cmd_rcv_bufs, vrrp_netlink_cmd_rcv_bufs_force" InPlace "grows, never shrinks";
     netlink_monitor_buffer "vrrp_netlink_monitor_rcv_bufs, vrrp_netlink_monitor_rcv_bufs_force" InPlace "grows, never shrinks";
@@ -133,9 +133,9 @@ const SNMP: &[Row] = rows! { "SNMP":
 };
 
 const DBUS: &[Row] = rows! { "D-Bus":
-    enabled "enable_dbus" NotYet "";
-    service "dbus_service_name" NotYet "";
-    no_interface "dbus_no_interface_name" NotYet "";
+    enabled "enable_dbus" InPlace "";
+    service "dbus_service_name" InPlace "left and joined anew by the other name";
+    no_interface "dbus_no_interface_name" InPlace "left and joined anew";
 };
 
 const FIFO: &[Row] = rows! { "FIFO":
@@ -185,17 +185,17 @@ const COUNTED: &[Row] = rows! { "vrrp_track_process":
 };
 
 const LINKBEAT: &[Row] = rows! { "link beat":
-    all "linkbeat_use_polling" NotYet "";
-    interfaces "linkbeat_interfaces" NotYet "";
+    all "linkbeat_use_polling" InPlace "asked at once";
+    interfaces "linkbeat_interfaces" InPlace "asked at once";
 };
 
-/// Keywords that are read and have no field yet.
+/// Keywords that are read and have no field.
 const UNUSED: &[Row] = &[Row {
     object: "(root)",
     field: "",
     keywords: "namespace_with_ipsets",
-    effect: NotYet,
-    note: "no ipset is ever used",
+    effect: Nothing,
+    note: "no ipset is ever used; kernels since 3.13 need no permission for it",
 }];
 
 const SESSION: &[Row] = rows! { "bfd_instance":

@@ -7,7 +7,7 @@
 use crate::configuration::Bundle;
 use crate::log::Line;
 use crate::role::Kind;
-use crate::status::{Happening, Wish};
+use crate::status::{Errand, Happening, Wish};
 use linux::SysError;
 use linux::memfd::Sealed;
 use serde::de::DeserializeOwned;
@@ -218,6 +218,8 @@ pub(crate) struct Options {
     pub(crate) snmp: bool,
     /// `-A`: where the master agent of SNMP is.
     pub(crate) snmp_socket: Option<String>,
+    /// The network namespace and the instance of the daemon, as far as they have names: a part of its own ones on D-Bus.
+    pub(crate) place: Vec<String>,
     /// How often the role has to send [`FromRole::Beat`]; `None`: nobody listens for it.
     pub(crate) beat_every: Option<Duration>,
 }
@@ -353,6 +355,8 @@ pub(crate) enum Managing {
     WantReports,
     /// Of the manage role: a manager sets this, and it is permitted.
     Set(Wish),
+    /// Of the manage role: a manager asks for this, and it is permitted.
+    Ask(Errand),
     /// The answer to [`ToRole::Report`]. With it: the state in sealed memory.
     Report,
 }

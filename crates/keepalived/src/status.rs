@@ -306,7 +306,20 @@ pub(crate) enum Happening {
     },
 }
 
-/// What a manager sets.
+/// What a manager asks of the daemon as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Errand {
+    /// The state of the daemon, in files.
+    PrintData,
+    /// The counters, in a file.
+    PrintStats,
+    /// The same, then zero.
+    PrintStatsClear,
+    /// A reload.
+    Reload,
+}
+
+/// What a manager sets, or wants done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wish {
     /// The priority of an instance, before what it tracks.
@@ -322,6 +335,11 @@ pub(crate) enum Wish {
         instance: String,
         /// It does.
         preempt: bool,
+    },
+    /// That a master announces its addresses.
+    Announce {
+        /// Its name.
+        instance: String,
     },
     /// The weight of a real server.
     Weight {
@@ -343,6 +361,7 @@ impl fmt::Display for Wish {
             Wish::Priority { priority, .. } => write!(f, "priority {priority}"),
             Wish::Preempt { preempt: true, .. } => f.write_str("preempt"),
             Wish::Preempt { preempt: false, .. } => f.write_str("nopreempt"),
+            Wish::Announce { .. } => f.write_str("an announcement"),
             Wish::Weight { weight, .. } => write!(f, "weight {weight}"),
         }
     }

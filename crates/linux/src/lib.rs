@@ -14,6 +14,7 @@ pub mod interface;
 pub mod ipc;
 pub mod ipvs;
 pub mod link;
+pub mod linkbeat;
 pub mod lock;
 pub mod machine;
 pub mod memfd;

@@ -13,7 +13,7 @@ static PARENT_ROWS: &[Keyword] = rows! {
     line 0 "linkbeat_use_polling" "linkbeat_use_polling" "" "off" "Monitor link state of every tracked interface by polling (MII, then ETHTOOL, then plain ioctl flags) once a second instead of netlink; build option \"linkbeat\"" => crate::lower::track::linkbeat_use_polling;
     line 1 "net_namespace" "net_namespace NAME" "existing entry in /run/netns" "none" "Whole daemon joins the named network namespace before starting; implies use_pid_dir; command line -s overrides; cannot change at reload" => crate::lower::global::net_namespace;
     line 0 "net_namespace_ipvs" "net_namespace_ipvs [NAME]" "NAME omitted = the default namespace of pid 1" "same namespace as the daemon" "IPVS netlink sockets are opened inside this namespace; cannot change at reload" => crate::lower::lvs::settings::namespace;
-    line 0 "namespace_with_ipsets" "namespace_with_ipsets" "" "off" "Permit ipsets with net_namespace on kernels older than 3.13";
+    line 0 "namespace_with_ipsets" "namespace_with_ipsets" "" "off" "Permit ipsets with net_namespace on kernels older than 3.13; without effect on others" => crate::lower::files::without_effect;
     line 0 "use_pid_dir" "use_pid_dir" "" "off (implied by net_namespace and instance)" "Put pid files under RUNDIR/keepalived/ instead of RUNDIR/" => crate::lower::global::use_pid_dir;
     line 1 "instance" "instance NAME" "" "none" "Names this daemon instance: suffixes syslog ident, pid files, log and dump files; implies use_pid_dir; ignored when reloading and refused if changed" => crate::lower::global::instance;
     line 1 "child_wait_time" "child_wait_time SECS" "0-4294967295" "5" "How long the parent waits for children at shutdown before SIGKILL" => crate::lower::global::child_wait_time;

@@ -631,15 +631,12 @@ pub(crate) fn delays(low: &mut Lowering<'_>, line: Line<'_, '_>) {
 }
 
 /// `linkbeat_use_polling` at the top.
-pub(crate) fn linkbeat_use_polling(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "linkbeat_use_polling");
+pub(crate) fn linkbeat_use_polling(low: &mut Lowering<'_>, _line: Line<'_, '_>) {
     low.tracking.linkbeat.all = true;
 }
 
 /// `linkbeat_interfaces {`.
-pub(crate) fn open_linkbeat(low: &mut Lowering<'_>, line: Line<'_, '_>) {
-    low.not_yet(line, "linkbeat_interfaces");
-}
+pub(crate) fn open_linkbeat(_low: &mut Lowering<'_>, _line: Line<'_, '_>) {}
 
 /// `IFNAME [MII|ETHTOOL|IOCTL]` of `linkbeat_interfaces`.
 pub(crate) fn linkbeat(low: &mut Lowering<'_>, line: Line<'_, '_>) {

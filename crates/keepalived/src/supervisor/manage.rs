@@ -1,9 +1,9 @@
 //! The manage role: what it is told of the others. It gets nothing else, and nothing waits for it.
 
 use super::{Phase, Supervisor};
-use crate::ipc::{Managing, ToRole};
+use crate::ipc::{DumpKind, Managing, ToRole};
 use crate::role::Kind;
-use crate::status::{Happening, State, Wish};
+use crate::status::{Errand, Happening, State, Wish};
 use linux::SysError;
 use linux::memfd::Sealed;
 use linux::process;
@@ -19,6 +19,7 @@ impl Supervisor {
             Managing::WantReports => self.ask_for_reports(),
             Managing::Report => self.forward_report(role, descriptors),
             Managing::Set(wish) => self.hand_on(wish),
+            Managing::Ask(errand) => self.run_errand(errand),
         }
     }
 
@@ -43,10 +44,35 @@ impl Supervisor {
     /// Hands on what a manager sets.
     fn hand_on(&mut self, wish: Wish) {
         let role = match wish {
-            Wish::Priority { .. } | Wish::Preempt { .. } => Kind::Vrrp,
+            Wish::Priority { .. } | Wish::Preempt { .. } | Wish::Announce { .. } => Kind::Vrrp,
             Wish::Weight { .. } => Kind::Check,
         };
         self.tell_role(role, &ToRole::Set(wish));
+    }
+
+    /// What signals ask for, asked for by a manager. The daemon that ends has something else to do.
+    fn run_errand(&mut self, errand: Errand) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        match errand {
+            Errand::PrintData => {
+                self.reporter.info("Printing VRRP data on DBus request");
+                self.dump_own();
+                self.ask_for_dump(DumpKind::Data);
+            }
+            Errand::PrintStats | Errand::PrintStatsClear => {
+                self.reporter.info("Printing VRRP stats on DBus request");
+                self.ask_for_dump(DumpKind::Stats);
+                if errand == Errand::PrintStatsClear {
+                    self.clear_stats();
+                }
+            }
+            Errand::Reload => {
+                self.reporter.info("Reloading on DBus request");
+                self.request_reload();
+            }
+        }
     }
 
     /// Hands on what a role has reported.

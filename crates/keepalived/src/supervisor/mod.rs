@@ -288,7 +288,8 @@ impl Supervisor {
             Kind::Check => self.model.has_checkers && !self.options.no_check,
             Kind::Vrrp => self.model.has_vrrp && !self.options.no_vrrp,
             Kind::Bfd => self.model.has_bfd && !self.options.no_bfd,
-            Kind::Manage => self.snmp().is_wanted(),
+            // Who is on D-Bus is the vrrp process, in the original.
+            Kind::Manage => self.snmp().is_wanted() || (self.model.global.dbus.enabled && self.wants(Kind::Vrrp)),
         }
     }
 
@@ -397,6 +398,11 @@ impl Supervisor {
                 core_files: options.core_files,
                 snmp: options.snmp,
                 snmp_socket: options.snmp_socket.clone(),
+                place: [&self.settings.namespace, &self.settings.instance]
+                    .into_iter()
+                    .flatten()
+                    .cloned()
+                    .collect(),
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },
             leftovers: self.leftovers.iter().cloned().collect(),

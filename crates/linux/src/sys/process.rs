@@ -200,7 +200,7 @@ pub(crate) fn interface_flags(socket: BorrowedFd<'_>, name: &str) -> io::Result<
     Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
-fn interface_request(name: &str) -> io::Result<libc::ifreq> {
+pub(super) fn interface_request(name: &str) -> io::Result<libc::ifreq> {
     // SAFETY: a structure of integers and a union of such, for which all zeros are a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The last byte stays zero: the kernel wants an end.

@@ -5,7 +5,7 @@ use super::interfaces::Interfaces;
 use super::slots::Slot;
 use crate::action::{Action, Announced, Announcement, StateName};
 use crate::announce::Block;
-use crate::config::{AddressKey, Config, Delivery, VirtualAddress};
+use crate::config::{AddressKey, Config, Delivery, Name, VirtualAddress};
 use crate::election::{Effect, Happening, State};
 use crate::encoder::Turn;
 use crate::event::Level;
@@ -313,6 +313,16 @@ impl Engine {
                 priority: instance.election.effective(),
             });
         }
+    }
+
+    /// Announces each address of an instance once more, if it is master; whether it is.
+    pub fn announce(&mut self, name: &Name) -> bool {
+        let slot = self.names.get(name).copied();
+        let Some(slot) = slot.filter(|slot| self.instances.get(*slot).is_some_and(is_master)) else {
+            return false;
+        };
+        self.announce_all(slot, 1);
+        true
     }
 
     /// Asks for frames for every address that is in place.

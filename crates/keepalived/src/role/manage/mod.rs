@@ -1,4 +1,4 @@
-//! The manage role: tells other programs of the daemon. For now: SNMP, as a sub-agent of the master agent of the machine.
+//! The manage role: tells other programs of the daemon, by SNMP as a sub-agent of the master agent of the machine, and by D-Bus.
 //!
 //! It runs in normal scheduling and may die without consequence: nobody waits for it, and it holds nothing that others need.
 //! What it knows is the configuration and what the other roles report when they are asked, at most once a second and only
@@ -6,7 +6,9 @@
 //! is decided in [`mib`].
 
 mod agent;
+mod bus;
 mod mib;
+mod onbus;
 mod traps;
 mod wishes;
 
@@ -21,6 +23,7 @@ use agent::{Agent, News};
 use agentx::session::{Config, Event, MAX_NOTIFICATIONS, SNAPSHOT};
 use agentx::{Action, Input, Oid, Session, Table};
 use base::Instant;
+use bus::{Bus, Said};
 use conf::model::Snmp;
 use linux::SysError;
 use linux::memfd::Sealed;
@@ -55,6 +58,12 @@ struct Role {
     session: Session,
     agent: Agent,
     actions: Vec<Action>,
+    /// `None`: it is not wanted there.
+    bus: Option<Bus>,
+    /// The configuration has changed since the bus was told.
+    bus_waits: bool,
+    /// By a reload.
+    reloaded: bool,
     vrrp: Option<VrrpStatus>,
     check: Option<CheckStatus>,
     /// Reports are wanted, and it is not known yet who was asked.
@@ -66,6 +75,13 @@ struct Role {
     tell_until: Instant,
     next_beat: Option<Instant>,
     stopping: bool,
+}
+
+/// What ended a wait.
+enum Woken {
+    ByAgent(News),
+    ByBus(Said),
+    Otherwise,
 }
 
 impl Role {
@@ -80,6 +96,9 @@ impl Role {
             session: Session::new(Config::default(), Table::default()),
             agent: Agent::default(),
             actions: Vec::new(),
+            bus: None,
+            bus_waits: true,
+            reloaded: false,
             vrrp: None,
             check: None,
             asking: false,
@@ -115,7 +134,7 @@ impl Role {
         };
         self.session = Session::new(config, self.table());
         self.actions.clear();
-        if self.agent.has_place() {
+        if self.snmp.is_wanted() && self.agent.has_place() {
             self.session.handle(now, Input::Start, &mut self.actions);
         }
     }
@@ -126,11 +145,23 @@ impl Role {
             self.carry_out(now);
             self.context.flush();
             if self.stopping {
+                self.leave_bus().await;
                 self.agent.finish();
                 return Ok(());
             }
+            if std::mem::take(&mut self.bus_waits) {
+                self.follow_bus().await;
+                self.context.flush();
+            }
             let until = self.wake_at(now);
-            let news = self.wait(until.since(now)).await;
+            let news = match self.wait(until.since(now)).await {
+                Woken::ByBus(said) => {
+                    self.hear_bus(said);
+                    None
+                }
+                Woken::ByAgent(news) => Some(news),
+                Woken::Otherwise => None,
+            };
             let now = process::monotonic();
             self.obey(now);
             if let Some(news) = news {
@@ -150,12 +181,19 @@ impl Role {
     }
 
     /// Waits for anything to happen, or for so long.
-    async fn wait(&mut self, at_most: Duration) -> Option<News> {
+    async fn wait(&mut self, at_most: Duration) -> Woken {
+        let bus = async {
+            match &mut self.bus {
+                Some(bus) => bus.said().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.control.readable() => None,
-            news = self.agent.news() => Some(news),
-            () = tokio::time::sleep(at_most) => None,
+            () = self.control.readable() => Woken::Otherwise,
+            news = self.agent.news() => Woken::ByAgent(news),
+            said = bus => Woken::ByBus(said),
+            () = tokio::time::sleep(at_most) => Woken::Otherwise,
         }
     }
 
@@ -211,6 +249,7 @@ impl Role {
             match order {
                 Order::Reload { generation, model } => {
                     self.reload(now, *model);
+                    (self.bus_waits, self.reloaded) = (true, true);
                     self.context.send(&FromRole::Reloaded { generation });
                 }
                 Order::Asked { roles } => {
@@ -286,6 +325,7 @@ impl Role {
             return;
         }
         self.tell(now);
+        self.show_on_bus();
         let table = self.table();
         self.session.handle(now, Input::Snapshot(table), &mut self.actions);
     }
@@ -305,6 +345,9 @@ impl Role {
 
     /// Remembers what managers are to be told of. What belongs to it is asked for first.
     fn hear(&mut self, now: Instant, happening: Happening) {
+        if let Happening::Instance { name, state } = &happening {
+            self.note_state(name, *state);
+        }
         if !self.snmp.traps {
             return;
         }

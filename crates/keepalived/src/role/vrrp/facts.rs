@@ -11,7 +11,7 @@ use base::{Family, IfIndex, IfName};
 use linux::interface::{Address, Change, Link, Mirror};
 use linux::netlink::KEEPALIVED_MARK;
 use linux::{SysError, Turn};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -22,6 +22,8 @@ pub(super) struct Watcher {
     dirty: BTreeSet<IfName>,
     /// See [`Watcher::set_statics`].
     statics: BTreeSet<AddressKey>,
+    /// See [`Watcher::set_polled`].
+    polled: BTreeMap<IfName, bool>,
 }
 
 impl Watcher {
@@ -31,6 +33,7 @@ impl Watcher {
             changes: Vec::new(),
             dirty: BTreeSet::new(),
             statics: BTreeSet::new(),
+            polled: BTreeMap::new(),
         })
     }
 
@@ -76,6 +79,26 @@ impl Watcher {
             .collect();
         self.dirty.extend(changed);
         self.statics = statics;
+    }
+
+    /// Interfaces that were asked for their link, which may not be as the kernel reports it.
+    pub(super) fn set_polled(&mut self, polled: BTreeMap<IfName, bool>) {
+        let names: BTreeSet<IfName> = polled.keys().chain(self.polled.keys()).copied().collect();
+        let changed = names
+            .into_iter()
+            .filter(|name| polled.get(name) != self.polled.get(name));
+        self.dirty.extend(changed);
+        self.polled = polled;
+    }
+
+    /// Whether an interface was asked.
+    pub(super) fn is_polled(&self, name: IfName) -> bool {
+        self.polled.contains_key(&name)
+    }
+
+    /// Whether an interface is switched on and has a link, as the kernel reports it.
+    pub(super) fn is_running(&self, name: IfName) -> Option<bool> {
+        self.mirror.link_named(name).map(|link| link.up && link.running)
     }
 
     /// Every interface.
@@ -158,6 +181,8 @@ impl Watcher {
                 self.dirty.insert(name);
             }
             Change::LinkGone { name, .. } => {
+                // It was asked of the one that is gone.
+                self.polled.remove(&name);
                 // At once: another interface may have the name already, and the engine has to see that one as new.
                 tell(Input::Interface { name, facts: None });
                 self.dirty.insert(name);
@@ -211,7 +236,7 @@ impl Watcher {
             mac: link.mac,
             mtu: link.mtu,
             up: link.up,
-            running: link.running,
+            running: self.polled.get(&link.name).copied().unwrap_or(link.running),
             multicast: link.multicast,
             noarp: link.noarp,
             forwarding6: link.forwarding6,

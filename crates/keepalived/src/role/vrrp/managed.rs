@@ -12,6 +12,13 @@ impl Role {
         let (instance, change): (&str, &dyn Fn(&mut Config)) = match wish {
             Wish::Priority { instance, priority } => (instance, &|config| set_priority(config, *priority)),
             Wish::Preempt { instance, preempt } => (instance, &|config| set_preempt(config, *preempt)),
+            Wish::Announce { instance } => {
+                if self.engine.announce(&Name::from(instance.as_str())) {
+                    self.reporter
+                        .info(format_args!("Sending garps on {instance} on DBus request"));
+                }
+                return;
+            }
             // That is for the check role.
             Wish::Weight { .. } => return,
         };

@@ -14,6 +14,7 @@ mod dump;
 mod effects;
 mod facts;
 mod filter;
+mod linkbeat;
 mod links;
 mod managed;
 mod notices;
@@ -39,6 +40,7 @@ use ::vrrp::input::Input;
 use base::{IfName, Instant};
 use effects::Effects;
 use facts::Watcher;
+use linkbeat::Beats;
 use links::Links;
 use linux::SysError;
 use linux::interface::Promotion;
@@ -125,6 +127,7 @@ struct Role {
     /// The kernel could not be asked about links and addresses: asked again then.
     look_again_at: Option<Instant>,
     finder: Finder,
+    beats: Beats,
     known: dump::Known,
     /// `None`: there are no rules yet.
     rules: Option<NftEar>,
@@ -191,6 +194,7 @@ impl Role {
             suspended: linux::reactor::suspended(),
             look_again_at: None,
             finder: Finder::open()?,
+            beats: Beats::open()?,
             known: dump::Known::default(),
             rules: None,
             deaf_to_rules: false,
@@ -288,6 +292,7 @@ impl Role {
             MIRROR => self.look(now),
             tracked::FILES => self.hear_of_files(now),
             tracked::PROCESSES => self.hear_of_processes(now),
+            linkbeat::BEATS => self.hear_of_beats(now),
             rules::RULES => self.hear_of_rules(now),
             CHANGES => self.complete(now),
             ROUTING => self.listen(now),

@@ -6,6 +6,7 @@
 mod census;
 
 use super::Role;
+use super::linkbeat::BEATS;
 use crate::log::{Level, Reporter};
 use ::vrrp::config::{Model, Name};
 use ::vrrp::input::Input;
@@ -112,6 +113,7 @@ impl Role {
             processes.filter_map(|name| Some((name.clone(), tracking.processes.get(name.as_str())?.clone())));
         self.finder.census.follow(processes.collect());
         self.listen_to_processes(now);
+        self.follow_beats(now, model, &tracking.linkbeat);
     }
 
     /// Tells the engine everything that is known.
@@ -253,7 +255,8 @@ impl Role {
     /// Watches the reports of files.
     pub(super) fn register_files(&mut self) -> Result<(), SysError> {
         self.reactor
-            .register(self.finder.watch.as_fd(), FILES, Interest::Readable)
+            .register(self.finder.watch.as_fd(), FILES, Interest::Readable)?;
+        self.reactor.register(self.beats.as_fd(), BEATS, Interest::Readable)
     }
 }
 
