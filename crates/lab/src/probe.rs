@@ -4,7 +4,7 @@
 //! any client. Answers are stamped when the client reads them.
 
 use crate::clock::Clock;
-use crate::command::{Result, Trouble};
+use crate::command::{Result, Trouble, run};
 use crate::netns::Namespace;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -57,6 +57,16 @@ impl Answers {
 impl Prober {
     /// Begins to ask `address` from the host behind `namespace`, once every `period`.
     pub fn start(namespace: &Namespace, address: IpAddr, period: Duration, clock: Clock) -> Result<Prober> {
+        Prober::begin(namespace, address, period, clock, false)
+    }
+
+    fn begin(
+        namespace: &Namespace,
+        address: IpAddr,
+        period: Duration,
+        clock: Clock,
+        is_punctual: bool,
+    ) -> Result<Prober> {
         let socket = namespace
             .inside(|| open(address))?
             .map_err(Trouble::when("cannot open a probe socket"))?;
@@ -70,12 +80,23 @@ impl Prober {
         };
         let thread = std::thread::Builder::new()
             .name("prober".into())
-            .spawn(move || probe.run())
+            .spawn(move || {
+                if is_punctual {
+                    hasten();
+                }
+                probe.run()
+            })
             .map_err(Trouble::when("cannot start the prober"))?;
         Ok(Prober {
             stop,
             thread: Some(thread),
         })
+    }
+
+    /// The same from a thread of real-time priority, where that is allowed: what is measured is then the answers and not how
+    /// busy the client's machine is.
+    pub fn start_punctual(namespace: &Namespace, address: IpAddr, period: Duration, clock: Clock) -> Result<Prober> {
+        Prober::begin(namespace, address, period, clock, true)
     }
 
     /// Ends asking; what was answered.
@@ -94,6 +115,14 @@ impl Drop for Prober {
         {
             eprintln!("lab: the prober panicked");
         }
+    }
+}
+
+/// Real-time priority for this thread alone, not for what it starts.
+fn hasten() {
+    let thread = nix::unistd::gettid().to_string();
+    if let Err(trouble) = run("chrt", &["--reset-on-fork", "--fifo", "--pid", "40", &thread], "") {
+        eprintln!("lab: the client asks with ordinary priority: {trouble}");
     }
 }
 

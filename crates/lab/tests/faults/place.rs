@@ -141,6 +141,12 @@ impl Group {
         fs::write(self.path.join(file), value).unwrap();
     }
 
+    /// How many processes and threads there may be in it.
+    pub(crate) fn limit_processes(&self, count: Option<u32>) {
+        let value = count.map_or_else(|| "max".to_owned(), |count| count.to_string());
+        fs::write(self.path.join("pids.max"), value).unwrap();
+    }
+
     /// How many microseconds of each tenth of a second it may run.
     pub(crate) fn limit_cpu(&self, micros: u32) {
         if self.is_unified {

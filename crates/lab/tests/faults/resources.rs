@@ -87,6 +87,100 @@ fn no_descriptor_is_left() {
     stand.finish();
 }
 
+/// A limit of the vrrp role alone: what it is sent with a descriptor comes without.
+#[test]
+fn the_vrrp_role_can_take_no_descriptor() {
+    let fault = "the vrrp role can take no descriptor: a reload is refused, a new bfd role is heard later";
+    let Some(mut stand) = Stand::start(fault, Cost::Nothing) else {
+        return;
+    };
+    for _ in 0..times() {
+        stand.round(|stand| {
+            let role = stand.await_role("a", "vrrp", None);
+            limit(&[role], "nofile", "3");
+            let since = stand.lab.now();
+            stand.lab.a().reload().unwrap();
+            // At once, and not when a minute is over.
+            stand.says(since, "a", "keeping the running configuration");
+            stand.says(since, "a", "Reload complete");
+            let bfd = stand.await_role("a", "bfd", None);
+            bfd.signal(Signal::SIGKILL);
+            stand.await_role("a", "bfd", Some(bfd));
+            stand.says(since, "a", "cannot take a descriptor from a message");
+            limit(&[role], "nofile", MANY);
+            let lifted = stand.lab.now();
+            // It hears the new one: of a path that fails, and works again.
+            stand.stays(1_500);
+            let other = stand.await_role("b", "bfd", None);
+            assert!(other.signal(Signal::SIGSTOP));
+            stand.says(lifted, "a", "Tracked BFD instance path is DOWN");
+            assert!(other.signal(Signal::SIGCONT));
+            stand.says(lifted, "a", "Tracked BFD instance path is UP");
+        });
+        stand.stops_clean("a");
+        stand.act(Act::Start("a".into()));
+        stand.is_right();
+    }
+    stand.finish();
+}
+
+#[test]
+fn no_process_can_be_started() {
+    let fault = "no process can be started (control group): reload, dump, scripts, a role that dies";
+    let Some(mut stand) = Stand::start(fault, Cost::Nothing) else {
+        return;
+    };
+    for time in 0..times() {
+        let Some(group) = Group::new("pids") else { return };
+        stand.round(|stand| {
+            group.take(&stand.family("a"));
+            group.limit_processes(Some(0));
+            let role = ["bfd", "check", "manage"][time % 3];
+            let process = stand.await_role("a", role, None);
+            process.signal(Signal::SIGKILL);
+            stand.configure(&conf(tenth(), 0, (MORE, "", "")));
+            for signal in [Signal::SIGUSR1, Signal::SIGHUP] {
+                stand.lab.a().signal(signal).unwrap();
+                stand.stays(300);
+            }
+            group.limit_processes(None);
+            group.release();
+            stand.await_role("a", role, Some(process));
+            // The first one was refused: no thread could be had to read it.
+            stand.lab.a().reload().unwrap();
+            stand.settle_reload();
+        });
+        drop(group);
+        stand.reloads_with(false);
+        stand.stops_clean("a");
+        stand.act(Act::Start("a".into()));
+        stand.is_right();
+    }
+    stand.finish();
+}
+
+#[test]
+fn every_process_but_the_vrrp_role_stands_still() {
+    let fault = "supervisor, bfd, check and manage role stopped (SIGSTOP) for 1.5 s, one after the other";
+    let Some(mut stand) = Stand::start(fault, Cost::Nothing) else {
+        return;
+    };
+    for _ in 0..times() {
+        for name in ["supervisor", "bfd", "check", "manage"] {
+            stand.round(|stand| {
+                let process = match name {
+                    "supervisor" => stand.lab.a().supervisor().unwrap(),
+                    role => stand.await_role("a", role, None),
+                };
+                assert!(process.signal(Signal::SIGSTOP));
+                stand.stays(1_500);
+                assert!(process.signal(Signal::SIGCONT));
+            });
+        }
+    }
+    stand.finish();
+}
+
 impl Stand {
     /// The second address is there, whether it came with a reload in the middle of the fault or with the one after it.
     fn settle_reload(&mut self) {

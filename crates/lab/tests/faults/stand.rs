@@ -34,6 +34,15 @@ pub(crate) fn is_sample() -> bool {
     std::env::var_os("KEEPALIVED_FAULTS").is_none()
 }
 
+/// A row of the table of faults.
+pub(crate) fn tell(row: &str) {
+    println!("{row}");
+    if let Some(path) = std::env::var_os("KEEPALIVED_FAULTS_REPORT") {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.unwrap().write_all(format!("{row}\n").as_bytes()).unwrap();
+    }
+}
+
 /// What the fault may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cost {
@@ -104,9 +113,9 @@ pub(crate) fn conf(row: Row, nth: usize, (lines, globals, blocks): (&str, &str, 
     format!(
         "{global}vrrp_script sometimes {{\n    script \"/usr/bin/sleep 0.1\"\n    interval 1\n}}\nbfd_instance path {{\n    \
          neighbor_ip 10.0.0.{other}\n    source_ip 10.0.0.{own}\n    min_rx 50\n    min_tx 50\n    multiplier 5\n}}\n\
-         {blocks}vrrp_instance{instance}virtual_server 192.0.2.1 80 {{\n    delay_loop 0.2\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
+         {blocks}vrrp_instance{instance}virtual_server 192.0.2.1 80 {{\n    delay_loop 2\n    lb_algo rr\n    lb_kind NAT\n    protocol TCP\n    \
          real_server 127.0.0.1 9 {{\n        TCP_CHECK {{\n            connect_timeout 1\n        }}\n    }}\n    \
-         real_server 127.0.0.2 9 {{\n        MISC_CHECK {{\n            misc_path /usr/bin/false\n        }}\n    }}\n}}\n"
+         real_server 127.0.0.2 9 {{\n        MISC_CHECK {{\n            misc_path /usr/bin/false\n            delay_loop 5\n        }}\n    }}\n}}\n"
     )
 }
 
@@ -183,7 +192,7 @@ impl Stand {
         let client = self.lab.host(CLIENT).clone();
         let vip = address(self.row);
         let clock = self.lab.stage.network().journal.clock;
-        let prober = Prober::start(&client, vip, ASK, clock).unwrap();
+        let prober = Prober::start_punctual(&client, vip, ASK, clock).unwrap();
         // Answers must have begun to come, or the begin of asking would count.
         let from = self.lab.now();
         let journal = self.lab.stage.network().journal.clone();
@@ -322,13 +331,9 @@ impl Stand {
         self.stops_clean("a");
         self.stops_clean("b");
         let row = self.report();
-        println!("{row}");
-        if let Some(path) = std::env::var_os("KEEPALIVED_FAULTS_REPORT") {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.unwrap().write_all(format!("{row}\n").as_bytes()).unwrap();
-        }
         assert_eq!(self.lab.stage.verdict().unwrap(), [], "{}", self.lab.timeline());
         self.lab.finish();
+        tell(&row);
     }
 
     /// Fault, how often, what was lost, the longest time without an answer, its median, the most moves in one time.

@@ -1,13 +1,14 @@
 //! Clocks: a machine whose clocks show other times than those of its neighbour.
 
-use crate::stand::{Cost, Stand, times};
+use crate::stand::{Cost, Stand, is_sample, ours, tell, times};
 use crate::support::tenth;
+use lab::guest::Guest;
 use lab::scenario::Act;
+use std::path::Path;
 
 /// Seconds by which the clocks of `a` are ahead: a century.
 const AHEAD: &str = "3155760000";
 
-/// The clock of the day is one for all; it is set only in a guest (`crates/lab/guest/clock.sh`).
 #[test]
 fn the_clocks_of_one_router_show_another_time() {
     let fault =
@@ -29,4 +30,30 @@ fn the_clocks_of_one_router_show_another_time() {
         });
     }
     stand.finish();
+}
+
+/// There is one clock of the day for all of a machine, so it is set in a machine of its own (`crates/lab/guest/clock.sh`).
+#[test]
+fn the_clock_of_the_day_is_set() {
+    let Some(ours) = ours() else { return };
+    if is_sample() || !Guest::is_possible().unwrap() {
+        return;
+    }
+    let mut guest = Guest::new(&["ip", "bash"]).unwrap();
+    guest.executable(&ours.path, "/opt/ours/keepalived").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/clock.sh");
+    guest.file(&script, "/lab/clock.sh");
+    let times = times();
+    let output = guest
+        .run(&["dash", "/lab/clock.sh", "/opt/ours/keepalived", &times.to_string()])
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains(&format!("clock set {times} times, 0 changes of state")),
+        "{said}"
+    );
+    tell(&format!(
+        "the clock of the day is set, 5 s to decades, both ways, with and without auth_hmac\t{times}\tnothing\t-\t-\t0"
+    ));
 }
