@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(element("br-lan é"), "br_lan__");
         assert_eq!(element(""), "_");
         for path in ["/a/b", &path("/r", "é/\"", 1, true)] {
-            assert!(zbus::zvariant::ObjectPath::try_from(path).is_ok(), "{path}");
+            assert!(zbus::ObjectPath::try_from(path).is_ok(), "{path}");
         }
     }
 
