@@ -1,5 +1,6 @@
 //! A message bus of the test's own, with the policy that is installed, and those who listen to it and call.
 
+use lab::clock::Clock;
 use lab::command::{Result, Trouble};
 use lab::daemon::PATIENCE;
 use lab::netns::private_folder;
@@ -9,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// Somebody who is not root.
@@ -184,9 +185,9 @@ impl Drop for Listener {
 }
 
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let clock = Clock::start();
     while !holds() {
-        if Instant::now() > end {
+        if clock.now() > PATIENCE {
             return Err(Trouble::new(format!("never: {what}")));
         }
         std::thread::sleep(LOOK);
