@@ -200,6 +200,7 @@ fn briefing() -> Briefing {
         options: ipc::Options::default(),
         leftovers: vec!["eth0 10.0.0.1/24".to_owned()],
         services: vec!["tcp 192.0.2.200 80".to_owned()],
+        ipvs_elsewhere: true,
         first: true,
     }
 }
