@@ -214,7 +214,7 @@ impl Election {
                 self.master_interval = self.config.interval;
                 self.advertise(now, out);
             }
-            State::Init | State::Fault | State::Stopped => {}
+            State::Init | State::Fault | State::Stopped => self.master_interval = self.config.interval,
         }
     }
 
@@ -344,6 +344,8 @@ impl Election {
     fn enter_fault(&mut self, out: &mut Vec<Effect>) {
         self.claims = false;
         self.late = false;
+        // Nobody is listened to now: what a master said before holds no more.
+        self.master_interval = self.config.interval;
         self.state = State::Fault;
         out.push(tell(Level::Info, "Entering FAULT STATE"));
         out.push(Effect::Notify(StateName::Fault));

@@ -27,13 +27,17 @@ use vrrp::track::Outcome;
 /// Pairs of models in one run.
 const SEEDS: u64 = 800;
 
+/// Seeds that showed a mistake, far behind those of every run: the interval of a master that was heard before a fault was kept
+/// through a reload.
+const FOUND: [u64; 1] = [61_177];
+
 /// Long enough for every master-down time, start delay and second block of the models below.
 const SETTLED: Duration = Duration::from_secs(40);
 
 #[test]
 fn a_reload_ends_in_the_state_of_a_fresh_start() {
     let runs = common::seeds(SEEDS);
-    for seed in 0..runs {
+    for seed in (0..runs).chain(FOUND) {
         let mut rng = Rng::from_seed(seed);
         let (a, b, world) = (random(&mut rng), random(&mut rng), World::random(&mut rng));
         // What a group without a master does beside a master of one of its numbers never settles, here as anywhere.
