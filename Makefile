@@ -73,6 +73,7 @@ sim: ## the election, groups, trackers, reloads, balanced services and every sce
 	        END { printf "in all %d runs, %.2f years of router time\n", runs, hours / 24 / 365.25 }'
 	LVS_SEEDS=$(SEEDS) cargo test -p director --test simulation -- --nocapture
 	cargo test -p lab --test simulated
+	VRRP_SEEDS=$(SEEDS) cargo test -p lab --test simulated_corpus -- --nocapture
 
 .PHONY: lab
 lab: setup daemon ## real daemons in network namespaces, ours and the original (as root)

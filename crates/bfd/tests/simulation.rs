@@ -126,6 +126,47 @@ fn a_reload_ends_in_the_state_of_a_fresh_start() {
     }
 }
 
+/// There is no wall clock in the engine, so none can be set.
+#[test]
+fn after_any_faults_a_session_comes_up_and_stays_up() {
+    for seed in 0..SEEDS {
+        let mut rng = base::Rng::from_seed(seed.wrapping_mul(77).wrapping_add(5));
+        let mut pair = Pair::new(seed, [draft(0), draft(1)]);
+        let mut frozen = [false; 2];
+        for _ in 0..rng.below(16) {
+            pair.run(Duration::from_millis(rng.below(4000)));
+            let end = rng.below(2) as usize;
+            match rng.below(7) {
+                0 => pair.link.cut[end] = true,
+                1 => pair.link.cut = [false, false],
+                2 if !frozen[end] => pair.restart(end, draft(end)),
+                3 => {
+                    pair.freeze(end);
+                    frozen[end] = true;
+                }
+                4 if frozen[end] => {
+                    pair.thaw(end, rng.percent(50));
+                    frozen[end] = false;
+                }
+                5 if !frozen[end] => pair.reconfigure(end, draft(end)),
+                _ => pair.link.loss = rng.below(60) as u8,
+            }
+        }
+        for end in (0..2).filter(|end| frozen[*end]).collect::<Vec<_>>() {
+            pair.thaw(end, true);
+        }
+        pair.link = Link::default();
+        pair.run(SETTLED);
+        pair.engines.iter_mut().for_each(bfd::Engine::clear_counters);
+        pair.run(SETTLED);
+        for end in 0..2 {
+            assert_eq!(pair.state(end), State::Up, "seed {seed}: {:#?}", pair.log);
+            assert_eq!(pair.verdict(end), Some(Verdict::Up), "seed {seed}: {:#?}", pair.log);
+            assert_eq!(pair.status(end).counters.became_down, 0, "seed {seed}: {:#?}", pair.log);
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_run() {
     let run = || {

@@ -77,6 +77,9 @@ pub(crate) struct Pair {
     rng: Rng,
     flying: BTreeMap<(Instant, u64), (usize, [u8; wire::LEN])>,
     count: u64,
+    /// An end that stands still; what arrives waits for it.
+    frozen: [bool; 2],
+    waiting: [Vec<[u8; wire::LEN]>; 2],
     /// What each end told those who track the session, and when.
     pub(crate) verdicts: [Vec<(Instant, Verdict)>; 2],
     /// Every packet: when, who sent it, what.
@@ -93,6 +96,8 @@ impl Pair {
             rng: Rng::from_seed(seed.wrapping_mul(31)),
             flying: BTreeMap::new(),
             count: 0,
+            frozen: [false, false],
+            waiting: [Vec::new(), Vec::new()],
             verdicts: [Vec::new(), Vec::new()],
             sent: Vec::new(),
             log: Vec::new(),
@@ -120,6 +125,22 @@ impl Pair {
         self.engines[end] = Engine::new(self.rng.next_u64());
         self.verdicts[end].clear();
         self.reconfigure(end, draft);
+    }
+
+    /// The end stands still.
+    pub(crate) fn freeze(&mut self, end: usize) {
+        self.frozen[end] = true;
+    }
+
+    /// The end goes on: with what has come meanwhile, or without, as a machine that was halted.
+    pub(crate) fn thaw(&mut self, end: usize, hears: bool) {
+        self.frozen[end] = false;
+        for bytes in std::mem::take(&mut self.waiting[end]) {
+            if hears {
+                self.deliver(end, &bytes, 255);
+            }
+        }
+        self.tell(end, Input::DeadlineReached);
     }
 
     pub(crate) fn state(&self, end: usize) -> State {
@@ -173,7 +194,9 @@ impl Pair {
             let due = self
                 .engines
                 .iter()
-                .filter_map(|engine| engine.deadline().map(|d| d.at))
+                .zip(self.frozen)
+                .filter(|(_, frozen)| !frozen)
+                .filter_map(|(engine, _)| engine.deadline().map(|d| d.at))
                 .min();
             let Some(next) = arrival.into_iter().chain(due).min().filter(|at| *at <= until) else {
                 self.now = until;
@@ -183,9 +206,12 @@ impl Pair {
             // Packets before timers, as the role does.
             while let Some(entry) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 let (to, bytes) = entry.remove();
-                self.deliver(to, &bytes, 255);
+                match self.frozen[to] {
+                    true => self.waiting[to].push(bytes),
+                    false => self.deliver(to, &bytes, 255),
+                }
             }
-            for end in 0..2 {
+            for end in (0..2).filter(|end| !self.frozen[*end]).collect::<Vec<_>>() {
                 self.tell(end, Input::DeadlineReached);
             }
         }

@@ -4,6 +4,7 @@
 //! Decides nothing about VRRP. The rules a healthy segment must keep are in [`oracle`]. Interfaces of the same name
 //! are on the same segment.
 
+pub mod chance;
 mod doing;
 mod kernel;
 mod network;

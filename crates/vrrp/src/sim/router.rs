@@ -4,7 +4,7 @@ use super::Coming;
 use super::kernel::Kernel;
 use super::network::Arriving;
 use crate::action::{Action, StateName};
-use crate::config::{AddressKey, Model};
+use crate::config::{AddressKey, Model, Tracked};
 use crate::engine::{Engine, leftovers};
 use crate::input::{Input, InterfaceFacts, SocketKey};
 use alloc::collections::BTreeSet;
@@ -192,6 +192,12 @@ fn interface_names(model: &Model) -> Vec<IfName> {
                 .interface
                 .into_iter()
                 .chain(addresses.map(|address| address.interface))
+                .chain(config.base)
+                .chain(config.static_interfaces.iter().copied())
+                .chain(config.trackers.iter().filter_map(|tracker| match &tracker.object {
+                    Tracked::Interface(name) => Some(*name),
+                    Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) | Tracked::Bfd(_) => None,
+                }))
         })
         .collect();
     names.into_iter().collect()

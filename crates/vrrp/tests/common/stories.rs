@@ -6,8 +6,9 @@ use core::time::Duration;
 use vrrp::config::{Model, Tracked, Tracker, Weight};
 use vrrp::input::Input;
 use vrrp::sim::Sim;
+use vrrp::sim::chance;
 use vrrp::sim::shrink::shrink;
-use vrrp::sim::story::{Event, Part, Story, Weather};
+use vrrp::sim::story::{Event, Part, Story};
 use vrrp::track::Outcome;
 
 /// Lines of a timeline printed on failure.
@@ -58,9 +59,12 @@ pub(crate) fn of_one_instance(seed: u64) -> Story {
         models: (0..3).map(|_| super::model(&common.varied(&mut rng))).collect(),
     });
     let settling = common.interval * 12 + common.preempt_delay + Duration::from_secs(2);
-    let mut scenes = vec![(Duration::ZERO, Event::Weather(weather(&mut rng, common.interval)))];
+    let mut scenes = vec![(
+        Duration::ZERO,
+        Event::Weather(chance::weather(&mut rng, common.interval)),
+    )];
     for _ in 0..rng.below(16) {
-        scenes.push((pause(&mut rng, settling), event(&mut rng)));
+        scenes.push((chance::pause(&mut rng, settling), chance::event(&mut rng, 3, 3)));
     }
     Story {
         seed,
@@ -76,58 +80,6 @@ pub(crate) fn of_one_instance(seed: u64) -> Story {
 /// Master-down is three intervals and a skew of less than one; then the kernel is asked.
 fn replaced(interval: Duration) -> Duration {
     interval * 4 + Duration::from_millis(100)
-}
-
-/// Mostly short; sometimes long enough for all to become well.
-fn pause(rng: &mut Rng, settling: Duration) -> Duration {
-    if rng.percent(25) {
-        return settling + Duration::from_micros(rng.below(3_000_000));
-    }
-    Duration::from_micros(rng.below(3_000_000))
-}
-
-fn weather(rng: &mut Rng, interval: Duration) -> Weather {
-    if rng.percent(30) {
-        return Weather::FINE;
-    }
-    let overtaking = if rng.percent(20) { interval * 2 } else { interval / 2 };
-    let longest = Duration::from_micros(rng.below(20_000)).min(interval / 2);
-    Weather {
-        loss: rng.below(40) as u8,
-        duplication: rng.below(20) as u8,
-        delay: (
-            Duration::from_micros(20),
-            if rng.percent(20) { overtaking } else { longest },
-        ),
-    }
-}
-
-fn event(rng: &mut Rng) -> Event {
-    let router = rng.below(3) as usize;
-    match rng.below(20) {
-        0 => Event::Cut(router),
-        1 => Event::Heal(router),
-        2 | 3 => Event::Block(router, rng.below(3) as usize),
-        4 => Event::UnblockAll,
-        5 => Event::Kill(router),
-        6 => Event::Stop(router),
-        7..=9 => Event::Start(router),
-        10 => Event::Freeze(router),
-        11 => Event::Thaw(router),
-        12 => Event::ThawDeaf(router),
-        13 | 14 => Event::Reload(router, rng.below(3) as usize),
-        15 => Event::Clock(router, step(rng)),
-        16 => Event::Steal(router),
-        17 => Event::Flush(router),
-        _ => Event::Weather(weather(rng, Duration::from_millis(300))),
-    }
-}
-
-/// From a leap second to a battery that was empty.
-fn step(rng: &mut Rng) -> i64 {
-    let sizes = [1, 60, 3600, 86_400, 20 * 365 * 86_400];
-    let size = sizes[rng.below(5) as usize];
-    if rng.percent(50) { size } else { -size }
 }
 
 /// Three routers with up to three instances, sync groups, and everything that can be tracked.
@@ -157,11 +109,11 @@ pub(crate) fn of_groups(seed: u64) -> Story {
         let pause = if at_once {
             Duration::ZERO
         } else {
-            pause(&mut rng, settling)
+            chance::pause(&mut rng, settling)
         };
         let event = match rng.below(3) {
             0 => Event::Learn(rng.below(3) as usize, result(&mut rng)),
-            _ => event(&mut rng),
+            _ => chance::event(&mut rng, 3, 3),
         };
         scenes.push((pause, event));
     }
