@@ -8,11 +8,12 @@
 use crate::configuration::Bundle;
 use crate::ipc::{self, Briefing, DumpKind, FromRole, Mail, Outcome, PathState, Script, SessionNews, ToRole};
 use crate::log::{Level, Line};
+use crate::mailer;
 use crate::role::check::left;
+use crate::role::vrrp::left as holdings;
 use crate::role::vrrp::tracked;
 use crate::status::{CheckStatus, VrrpStatus};
 use crate::supervisor::appointment;
-use crate::{mailer, role};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -69,11 +70,10 @@ fn record(text: &str) {
             let again = left::line(&left.what, left.place.as_ref());
             assert_eq!(left::read(&again), Some(left));
         }
-        if let Some(key) = role::address_key(line) {
-            let again = format!("{} {}", key.interface, key.prefix);
-            assert_eq!(role::address_key(&again), Some(key));
-        }
     }
+    let said = holdings::read(text.lines());
+    let again: Vec<String> = holdings::lines(&said).collect();
+    assert_eq!(holdings::read(again.iter().map(String::as_str)), said);
 }
 
 fn number(bytes: &[u8]) {

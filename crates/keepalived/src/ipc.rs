@@ -189,7 +189,7 @@ pub(crate) struct Briefing {
     pub(crate) bundle: Bundle,
     /// What the command line says to roles.
     pub(crate) options: Options,
-    /// Virtual addresses an earlier run may have left, one `INTERFACE PREFIX` each.
+    /// What an earlier run, or role, may have left, as [`crate::role::vrrp::left`] writes it.
     pub(crate) leftovers: Vec<String>,
     /// Virtual services an earlier run, or role, may have left, as [`crate::role::check::left`] writes them.
     pub(crate) services: Vec<String>,

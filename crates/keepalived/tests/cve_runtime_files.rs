@@ -53,7 +53,7 @@ const AT_START: [&str; 8] = [
     "k.pid",
     "v.pid",
     "c.pid",
-    "v.addresses",
+    "v.holdings",
     "c.services",
     "k.log",
     "k_vrrp.log",
@@ -178,7 +178,7 @@ fn cve_2018_19044_no_link_is_followed_at_any_place_that_is_written_to() {
         .chain(&DUMPS)
         .map(|name| (*name).to_owned())
         // The names by which files are replaced.
-        .chain(["v.addresses", "c.services", "reload"].map(|name| format!(".{name}.new")))
+        .chain(["v.holdings", "c.services", "reload"].map(|name| format!(".{name}.new")))
         .chain(["fifo".to_owned(), "reload".to_owned()])
         .collect();
     for name in &planted {
@@ -222,7 +222,7 @@ fn cve_2018_19046_a_file_that_a_stranger_has_made_is_not_written_into() {
     let names: Vec<&str> = DUMPS
         .iter()
         .copied()
-        .chain(["v.addresses", "c.services", "reload", "k.log"])
+        .chain(["v.holdings", "c.services", "reload", "k.log"])
         .collect();
     for name in &names {
         std::fs::write(place.path(name), "of a stranger").unwrap();

@@ -60,7 +60,7 @@ fn a_terminal_that_nobody_reads_stops_neither_a_reload_nor_the_end() {
         signal(daemon, "HUP");
         wait_until(&format!("reload {number}"), || {
             place
-                .text("v.addresses")
+                .text("v.holdings")
                 .is_some_and(|text| text.contains(&format!("10.99.0.{number}/")))
         });
     }

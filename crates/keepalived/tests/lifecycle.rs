@@ -16,7 +16,7 @@ fn a_daemon_that_is_told_to_end_ends_with_0_and_takes_its_files_with_it() {
     assert!(is_alive(role));
     assert_eq!(std::fs::metadata(place.path("v.pid")).unwrap().mode() & 0o777, 0o644);
     assert_eq!(
-        std::fs::metadata(place.path("v.addresses")).unwrap().mode() & 0o777,
+        std::fs::metadata(place.path("v.holdings")).unwrap().mode() & 0o777,
         0o600
     );
     let said = daemon.stop();
@@ -185,7 +185,7 @@ fn with_dont_respawn_the_death_of_a_role_ends_the_daemon() {
         "{said:?}"
     );
     // It did not withdraw, so the next daemon has to know its addresses.
-    assert_eq!(files(place.path("").as_path(), ""), ["k.conf", "v.addresses"]);
+    assert_eq!(files(place.path("").as_path(), ""), ["k.conf", "v.holdings"]);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn roles_end_when_the_supervisor_is_killed_and_the_next_daemon_waits_for_them() 
     next.wait_for("Startup complete");
     // It gave up the lock in its last breath.
     wait_until("the role has ended", || !is_alive(role));
-    assert!(place.text("v.addresses").is_some());
+    assert!(place.text("v.holdings").is_some());
     next.stop();
     drop(daemon);
 }

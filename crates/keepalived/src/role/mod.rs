@@ -21,8 +21,6 @@ use crate::ipc::{self, Briefing, DumpKind, FromRole, Managing, Options, Outcome,
 use crate::log::outbox::Outbox;
 use crate::log::{Level, Line, Reporter};
 use crate::status::{Happening, Wish};
-use ::vrrp::config::AddressKey;
-use base::Prefix;
 use compiler::Compiler;
 use linux::SysError;
 use linux::ipc::{Channel, MAX_MESSAGE, Received};
@@ -179,8 +177,8 @@ pub(crate) struct Context {
     pub(crate) generation: u64,
     /// Options of the command line.
     pub(crate) options: Options,
-    /// Addresses that an earlier run may have left.
-    pub(crate) leftovers: Vec<AddressKey>,
+    /// Addresses, routes and rules that an earlier run, or role, may have left.
+    pub(crate) leftovers: vrrp::left::Left,
     /// Virtual services that an earlier run, or role, may have left.
     pub(crate) services: Vec<check::left::Left>,
     /// The first start of this role by this daemon.
@@ -486,7 +484,7 @@ fn start(kind: Kind, channel: Channel) -> Result<Context, SysError> {
         generation: briefing.generation,
         options: briefing.options,
         first: briefing.first,
-        leftovers: briefing.leftovers.iter().filter_map(|line| address_key(line)).collect(),
+        leftovers: vrrp::left::read(briefing.leftovers.iter().map(String::as_str)),
         services: briefing
             .services
             .iter()
@@ -548,36 +546,9 @@ fn first_sealed(descriptors: Vec<OwnedFd>) -> Result<Sealed, SysError> {
     Sealed::from_fd(fd.ok_or_else(Channel::no_descriptor)?)
 }
 
-/// An address from a line `INTERFACE PREFIX`, as the supervisor records it.
-pub(crate) fn address_key(line: &str) -> Option<AddressKey> {
-    let (interface, prefix) = line.split_once(' ')?;
-    let (address, length) = prefix.split_once('/')?;
-    Some(AddressKey {
-        interface: interface.parse().ok()?,
-        prefix: Prefix::new(address.parse().ok()?, length.parse().ok()?)?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_read_from_the_line_that_records_it() {
-        let key = address_key("eth0.7 2001:db8::1/64").unwrap();
-        assert_eq!(key.to_string(), "2001:db8::1/64 on eth0.7");
-        for bad in [
-            "",
-            "eth0",
-            "eth0 10.0.0.1",
-            "eth0 10.0.0.1/33",
-            "eth0 10.0.0/8",
-            "a/b 10.0.0.1/8",
-            " 10.0.0.1/8",
-        ] {
-            assert_eq!(address_key(bad), None, "{bad:?}");
-        }
-    }
 
     #[test]
     fn a_bug_is_said_on_one_line() {

@@ -202,10 +202,8 @@ impl Supervisor {
         self.reporter.info(done);
         self.appointment_follows();
         self.tell_systemd(sdnotify::State::Ready);
-        if !waiting && self.wants(Kind::Vrrp) {
-            // The role has looked at what was left and at what the last configuration had.
-            self.leftovers.clear();
-            self.report(self.record.write(&self.addresses));
+        if !waiting {
+            self.holdings_settled();
         }
         if self.reload_again {
             self.reload_again = false;
@@ -287,9 +285,8 @@ impl Supervisor {
         let State::Running(running) = std::mem::replace(&mut child.state, State::Idle) else {
             return;
         };
-        // Started again it cleans up; if it is not, the record of addresses has to stay for the next daemon.
         if kind == Kind::Vrrp {
-            self.addresses_left = ended != Ended::Exited(exit::OK);
+            self.holdings.ended(ended == Ended::Exited(exit::OK));
         }
         if kind == Kind::Check {
             let as_told = ending || running.stopping.is_some();
@@ -373,8 +370,8 @@ impl Supervisor {
             // A later configuration has something to do for it again.
             return self.start_role(kind);
         }
-        if kind == Kind::Vrrp && !self.addresses_left {
-            self.report(self.record.remove());
+        if kind == Kind::Vrrp {
+            self.forget_holdings();
         }
         if kind == Kind::Check {
             self.forget_services();

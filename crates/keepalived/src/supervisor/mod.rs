@@ -9,6 +9,7 @@ mod check;
 mod child;
 mod dump;
 mod events;
+mod holdings;
 mod join;
 mod manage;
 mod orphan;
@@ -37,7 +38,6 @@ use linux::lock::LockedFile;
 use linux::process::{self, Executable};
 use linux::signal::Signals;
 use paths::PidPaths;
-use record::{Lines, Record};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -68,15 +68,10 @@ struct Supervisor {
     settings: Settings,
     /// Counts configurations; the first is 1.
     generation: u64,
-    record: Record,
-    /// Those of the model, as they are recorded.
-    addresses: Lines,
-    /// Addresses an earlier run may have left and no role has looked at yet.
-    leftovers: Lines,
-    /// A role ended without withdrawing, and no other one has cleaned up after it.
-    addresses_left: bool,
     /// Roles that do not hear each other yet.
     unjoined: join::Unjoined,
+    /// What the vrrp role may have put into the kernel.
+    holdings: holdings::Holdings,
     /// Virtual services that may be in the kernel.
     services: services::Services,
     /// What instances said of themselves, for the dump of the supervisor.
@@ -264,8 +259,12 @@ impl Supervisor {
     /// Starts every role that has something to do.
     fn start_roles(&mut self) {
         self.begin_track_files();
-        // What an earlier run left is taken out of the kernel even if there are no virtual servers any more.
-        let cleans = |kind| kind == Kind::Check && self.services.has_leftovers() && !self.options.no_check;
+        // What an earlier run left is taken out of the kernel even if the configuration has nothing of the kind any more.
+        let cleans = |kind| match kind {
+            Kind::Check => self.services.has_leftovers() && !self.options.no_check,
+            Kind::Vrrp => self.holdings.has_leftovers() && !self.options.no_vrrp,
+            Kind::Bfd | Kind::Manage => false,
+        };
         let wanted: Vec<Kind> = Kind::ALL
             .into_iter()
             .filter(|kind| self.wants(*kind) || cleans(*kind))
@@ -405,7 +404,7 @@ impl Supervisor {
                     .collect(),
                 beat_every: self.notifier.watchdog().map(|limit| limit / 4),
             },
-            leftovers: self.leftovers.iter().cloned().collect(),
+            leftovers: self.holdings.for_role(),
             services: self.services.for_role(),
             ipvs_elsewhere: self.settings.ipvs_namespace.is_some(),
             first,

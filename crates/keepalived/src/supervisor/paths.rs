@@ -83,10 +83,10 @@ impl PidPaths {
             .map(|(_, path)| path.as_path())
     }
 
-    /// The record of virtual addresses.
-    pub(crate) fn addresses(&self) -> PathBuf {
+    /// The record of what the vrrp role puts into the kernel.
+    pub(crate) fn holdings(&self) -> PathBuf {
         let path = self.role(Kind::Vrrp).unwrap_or(&self.parent);
-        path.with_extension("addresses")
+        path.with_extension("holdings")
     }
 
     /// The record of virtual services.
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(plain.parent, Path::new("/run/keepalived.pid"));
         assert_eq!(plain.role(Kind::Vrrp), Some(Path::new("/run/vrrp.pid")));
         assert_eq!(plain.role(Kind::Manage), None);
-        assert_eq!(plain.addresses(), Path::new("/run/vrrp.addresses"));
+        assert_eq!(plain.holdings(), Path::new("/run/vrrp.holdings"));
         assert_eq!(plain.services(), Path::new("/run/checkers.services"));
         assert_eq!(plain.folder, None);
         let apart = choose(&named(Some("blue"), Some("one")));

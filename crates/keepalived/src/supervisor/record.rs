@@ -1,20 +1,20 @@
 //! Records: what a killed run may have left in the kernel.
 //!
-//! A daemon that ends by kill -9 leaves its addresses and virtual services. The next one finds them by its configuration,
-//! unless that has changed; so the names of all it may hold are kept in private files, addresses beside the vrrp pid file,
-//! services beside that of the checker, and the role gets the old ones as leftovers. Whether they are really there, and
-//! ours, is for the role to find out.
+//! A daemon that ends by kill -9 leaves its addresses, routes, rules, virtual interfaces and virtual services. The next one
+//! finds them by its configuration, unless that has changed; so the names of all it may hold are kept in private files, those
+//! of services beside the pid file of the checker, the others beside that of vrrp, and the role gets the old ones as leftovers.
+//! Whether they are really there, and ours, is for the role to find out.
 
-use crate::configuration::Model;
-use crate::role::address_key;
 use crate::role::check::left;
+use crate::role::vrrp::left as holdings;
 use linux::SysError;
 use linux::process_files;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
-/// What may be left, a line each: addresses as `INTERFACE PREFIX`, services as [`crate::role::check::left`] writes them.
+/// What may be left, a line each: services as [`crate::role::check::left`] writes them, the rest as
+/// [`crate::role::vrrp::left`] does.
 pub(crate) type Lines = BTreeSet<String>;
 
 /// How the line begins that says in which network something may be left ([`linux::machine::network`]).
@@ -31,11 +31,11 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The record of addresses, at this path.
-    pub(crate) fn of_addresses(path: PathBuf) -> Record {
+    /// The record of what the vrrp role puts into the kernel, at this path.
+    pub(crate) fn of_holdings(path: PathBuf) -> Record {
         Record {
             path,
-            makes_sense: |line| address_key(line).is_some(),
+            makes_sense: |line| line.starts_with(PLACE) || holdings::makes_sense(line),
         }
     }
 
@@ -57,12 +57,7 @@ impl Record {
             .collect())
     }
 
-    /// Replaces it in one step.
-    pub(crate) fn write(&self, lines: &Lines) -> Result<(), SysError> {
-        self.write_text(&text(lines.iter().map(String::as_str)))
-    }
-
-    /// The same with the text of [`text`].
+    /// Replaces it in one step by the text of [`text`].
     pub(crate) fn write_text(&self, text: &str) -> Result<(), SysError> {
         let bytes = text.as_bytes();
         if bytes.len() <= LONGEST {
@@ -96,15 +91,6 @@ pub(crate) fn text<'l>(lines: impl Iterator<Item = &'l str>) -> String {
     text
 }
 
-/// All addresses a model may put into the kernel.
-pub(crate) fn addresses(model: &Model) -> Lines {
-    let instances = model.vrrp.instances.values();
-    instances
-        .flat_map(|instance| instance.addresses.iter().chain(&instance.excluded))
-        .map(|address| format!("{} {}", address.interface, address.prefix))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,11 +102,11 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again_and_what_is_no_address_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("vrrp.addresses");
-        let record = Record::of_addresses(path.clone());
+        let path = folder.path().join("vrrp.holdings");
+        let record = Record::of_holdings(path.clone());
         assert_eq!(record.read().unwrap(), Lines::new());
         let said = lines(&["eth0 10.0.0.10/24", "eth1.7 2001:db8::1/64"]);
-        record.write(&said).unwrap();
+        record.write_text(&text(said.iter().map(String::as_str))).unwrap();
         assert_eq!(record.read().unwrap(), said);
         std::fs::write(
             &path,
@@ -138,9 +124,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = folder.path().join("elsewhere");
         std::fs::write(&elsewhere, "eth0 10.0.0.10/24\n").unwrap();
-        let path = folder.path().join("vrrp.addresses");
+        let path = folder.path().join("vrrp.holdings");
         std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
-        assert!(Record::of_addresses(path).read().is_err());
+        assert!(Record::of_holdings(path).read().is_err());
     }
 
     #[test]
@@ -150,7 +136,7 @@ mod tests {
         let path = folder.path().join("checkers.services");
         let record = Record::of_services(path.clone());
         let said = lines(&["tcp 192.0.2.200 80", "fwmark 7 inet"]);
-        record.write(&said).unwrap();
+        record.write_text(&text(said.iter().map(String::as_str))).unwrap();
         assert_eq!(record.read().unwrap(), said);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::write(
@@ -171,7 +157,10 @@ mod tests {
         let many: Lines = (0..LONGEST / 1000 + 10)
             .map(|n| format!("tcp 192.0.2.1 80 {n:0>990}"))
             .collect();
-        let error = record.write(&many).unwrap_err().to_string();
+        let error = record
+            .write_text(&text(many.iter().map(String::as_str)))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("too much to record"), "{error}");
         assert!(std::fs::metadata(&path).unwrap().len() <= LONGEST as u64);
         assert!(record.read().unwrap().len() > LONGEST / 1100);

@@ -1,7 +1,7 @@
 //! SIGHUP: a new configuration for running roles, or the old one if the new one cannot be used.
 
 use super::child::{Child, Running, State};
-use super::{Phase, Supervisor, record, startup};
+use super::{Phase, Supervisor, startup};
 use crate::bug;
 use crate::configuration::{self, Bundle, Compiled, Model, Settings};
 use crate::ipc::{self, ToRole};
@@ -64,12 +64,6 @@ impl Supervisor {
             Ok(next) => next,
             Err(reason) => return self.refuse(&reason, was_ready),
         };
-        let addresses = record::addresses(&model);
-        // A role that dies before it has changed over leaves the old ones to the next.
-        self.leftovers.append(&mut self.addresses);
-        let added: Vec<String> = addresses.difference(&self.leftovers).cloned().collect();
-        self.leftovers.extend(added);
-        self.addresses = addresses;
         if self.settings.process_name != settings.process_name {
             self.report(process::set_name(startup::process_name(&settings)));
         }
@@ -82,9 +76,7 @@ impl Supervisor {
         self.phase = Phase::Reloading { since: now };
         self.scripts_follow(now);
         self.fifos_follow(now);
-        if self.wants(Kind::Vrrp) {
-            self.report(self.record.write(&self.leftovers));
-        }
+        self.record_holdings();
         self.record_services();
         self.begin_track_files();
         self.share(&sealed);

@@ -1,8 +1,9 @@
 //! From the command line to a supervisor that can start its roles (`spec/cli-and-runtime.md` 3.1).
 
 use super::child::{self, Child};
+use super::holdings::Holdings;
 use super::paths::{self, PidPaths};
-use super::record::{self, Record};
+use super::record::Record;
 use super::services::Services;
 use super::{Phase, Supervisor};
 use crate::bug;
@@ -183,7 +184,7 @@ pub(super) fn begin(
     let mut supervisor = Supervisor {
         signals: take_signals(&options).map_err(code(exit::FATAL))?,
         temporary: temporary(),
-        record: Record::of_addresses(paths.addresses()),
+        holdings: Holdings::new(Record::of_holdings(paths.holdings())),
         services: Services::new(Record::of_services(paths.services())),
         next_watchdog: notifier.watchdog().map(|limit| process::monotonic().after(limit / 2)),
         options,
@@ -201,9 +202,6 @@ pub(super) fn begin(
         model,
         settings,
         generation: 1,
-        addresses: record::Lines::new(),
-        leftovers: record::Lines::new(),
-        addresses_left: false,
         instances: BTreeMap::new(),
         runner: super::scripts::Runner::default(),
         tracks: super::scripts::track::Schedule::default(),
@@ -227,7 +225,7 @@ pub(super) fn begin(
     supervisor.prepare_process();
     supervisor.write_pid_file().map_err(code(exit::FATAL))?;
     supervisor.scripts_follow(process::monotonic());
-    supervisor.read_record();
+    supervisor.read_holdings();
     supervisor.read_services();
     if let Some(launcher) = launcher {
         launcher.release(exit::OK);
@@ -410,20 +408,6 @@ impl Supervisor {
                 Ok(before) => self.surroundings.core_pattern = Some(before),
                 Err(error) => self.reporter.error(SysError::new("set", CORE_PATTERN, error)),
             }
-        }
-    }
-
-    /// Finds what an earlier run may have left, and adds what this one may leave.
-    fn read_record(&mut self) {
-        match self.record.read() {
-            Ok(lines) => self.leftovers = lines,
-            Err(error) => self.reporter.error(error),
-        }
-        self.addresses = record::addresses(&self.model);
-        if self.wants(Kind::Vrrp) {
-            let mut lines = self.addresses.clone();
-            lines.extend(self.leftovers.iter().cloned());
-            self.report(self.record.write(&lines));
         }
     }
 }

@@ -132,12 +132,9 @@ impl Supervisor {
     /// Removes what only a running daemon has.
     pub(super) fn clean_up(&mut self) {
         let mut results: Vec<_> = self.children.iter_mut().map(Child::forget).collect();
-        // Left on purpose (-V), by a role that died, or by an earlier run: the next one has to know them.
-        if !self.options.keep_vrrp && !self.addresses_left && self.leftovers.is_empty() {
-            results.push(self.record.remove());
-        }
-        self.forget_services();
         results.push(self.pid_file.remove());
+        self.forget_holdings();
+        self.forget_services();
         results.into_iter().for_each(|result| self.report(result));
         self.surroundings.restore(&self.reporter);
         let (own, children) = process::used();

@@ -264,13 +264,7 @@ fn the_disk_is_full() {
         // And an end on a full disk.
         let filler = fill(&folder);
         stand.stops_clean("a");
-        for file in [
-            "keepalived.pid",
-            "vrrp.pid",
-            "checkers.pid",
-            "bfd.pid",
-            "vrrp.addresses",
-        ] {
+        for file in ["keepalived.pid", "vrrp.pid", "checkers.pid", "bfd.pid", "vrrp.holdings"] {
             assert!(!folder.join(file).exists(), "{file} is left");
         }
         fs::remove_file(filler).unwrap();

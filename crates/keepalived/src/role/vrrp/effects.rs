@@ -121,11 +121,11 @@ impl Effects {
     }
 
     /// Deletes the rules that an earlier run left.
-    pub(super) fn clean_filter(&mut self, settings: &FilterSettings, reporter: &Reporter) {
-        match self.filter.clean(settings) {
-            Ok(families) => {
-                for family in families {
-                    let table = &settings.table;
+    pub(super) fn clean_filter(&mut self, settings: &FilterSettings, recorded: &[String], reporter: &Reporter) {
+        let names = recorded.iter().map(String::as_str).chain([&*settings.table]);
+        match self.filter.clean(&names.collect()) {
+            Ok(left) => {
+                for (family, table) in left {
                     reporter.info(format_args!("Removing the {family} table {table} of an earlier run"));
                 }
             }

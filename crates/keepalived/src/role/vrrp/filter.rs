@@ -7,6 +7,7 @@ use ::vrrp::filter::{Element, FilterSettings, FilterStep, Part};
 use base::{Family, IfIndex, IfName};
 use linux::SysError;
 use linux::nft::{self, Base, Batch, Expression, Hook, MetaKey, NftSocket, Set, Type, Verdict};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -59,20 +60,20 @@ impl PacketFilter {
         Ok(())
     }
 
-    /// Deletes tables of this name that an earlier run of ours left; says which families had one.
-    pub(super) fn clean(&mut self, settings: &FilterSettings) -> Result<Vec<Family>, SysError> {
+    /// Deletes tables of these names that an earlier run of ours left; says which there were.
+    pub(super) fn clean(&mut self, names: &BTreeSet<&str>) -> Result<Vec<(Family, String)>, SysError> {
         let socket = self.open()?;
         let tables = socket.tables()?;
         let left = tables
-            .iter()
-            .filter(|table| table.ours && *table.name == *settings.table);
-        let families: Vec<Family> = left.map(|table| table.family).collect();
+            .into_iter()
+            .filter(|table| table.ours && names.contains(&*table.name));
+        let left: Vec<(Family, String)> = left.map(|table| (table.family, table.name)).collect();
         let mut batch = Batch::new();
-        for family in &families {
-            batch.delete_table(*family, &settings.table);
+        for (family, name) in &left {
+            batch.delete_table(*family, name);
         }
         socket.commit(batch)?;
-        Ok(families)
+        Ok(left)
     }
 
     fn open(&mut self) -> Result<&mut NftSocket, SysError> {

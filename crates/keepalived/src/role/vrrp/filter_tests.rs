@@ -200,7 +200,8 @@ fn a_refused_change_leaves_everything_as_it_was() {
 fn tables_of_an_earlier_run_are_deleted_and_those_of_others_are_not() {
     let Some((net, mut filter, _)) = place() else { return };
     let settings = FilterSettings::default();
-    assert_eq!(filter.clean(&settings).unwrap(), []);
+    let names = BTreeSet::from([&*settings.table]);
+    assert_eq!(filter.clean(&names).unwrap(), []);
     let steps = [FilterStep::Create(V4), FilterStep::Prepare(Part::Addresses(V4))];
     filter.change(&settings, &steps).unwrap();
     net.command("nft", "add table ip6 keepalived");
@@ -209,7 +210,7 @@ fn tables_of_an_earlier_run_are_deleted_and_those_of_others_are_not() {
         socket: Some(net.run(NftSocket::open).unwrap()),
         ..PacketFilter::default()
     };
-    assert_eq!(next.clean(&settings).unwrap(), [V4]);
+    assert_eq!(next.clean(&names).unwrap(), [(V4, settings.table.to_string())]);
     assert_eq!(
         net.command("nft", "list tables"),
         "table ip6 keepalived\ntable ip mine\n"

@@ -14,6 +14,7 @@ mod dump;
 mod effects;
 mod facts;
 mod filter;
+pub(crate) mod left;
 mod linkbeat;
 mod links;
 mod managed;
@@ -159,9 +160,10 @@ impl Role {
 
         let now = reactor.now();
         // Nobody advertises what is here already: an earlier run left it.
-        let leftovers = leftovers(&context.model.vrrp, watcher.observed(&context.leftovers));
+        let left = std::mem::take(&mut context.leftovers);
+        let leftovers = leftovers(&context.model.vrrp, watcher.observed(&left.addresses));
         tell_leftovers(&leftovers, &reporter);
-        effects.clean_filter(&context.model.vrrp.settings.filter, &reporter);
+        effects.clean_filter(&context.model.vrrp.settings.filter, &left.tables, &reporter);
         // The seed only spreads load; the time of the start is as good as any.
         let mut engine = Engine::new(now.as_micros(), now, linux::reactor::boot_age());
         let mut actions = Vec::new();
@@ -171,7 +173,7 @@ impl Role {
         engine.start(now, leftovers, &mut actions);
         let model = std::mem::take(&mut context.model.vrrp);
         let (tracked, tracking) = (model.clone(), std::mem::take(&mut context.model.tracking));
-        engine.start_routing(now, &model, (Vec::new(), Vec::new()), &mut actions);
+        engine.start_routing(now, &model, (left.routes, left.rules), &mut actions);
         engine.reconfigure(now, model, &mut actions);
         let next_beat = context.options.beat_every.map(|_| now);
         let mut role = Role {
