@@ -332,14 +332,6 @@ static void answer(int fd, struct nlmsghdr *q)
 static char *path; /* taken when loaded, whatever the daemon does to its environment */
 static int peer[MAX_FDS]; /* the other end of a socket that stands for netlink, or 0 */
 
-__attribute__((constructor)) static void loaded(void)
-{
-	char *p = getenv("FAKEIPVS");
-	if (p) path = strdup(p);
-}
-
-static int ours(int fd) { return (unsigned)fd < MAX_FDS && peer[fd]; }
-
 static void map_records(void)
 {
 	char name[4096];
@@ -350,6 +342,17 @@ static void map_records(void)
 	records = (void *)(count + 1);
 	close(fd);
 }
+
+/* When it is loaded, because a process may give up the right to open files to write. */
+__attribute__((constructor)) static void loaded(void)
+{
+	char *p = getenv("FAKEIPVS");
+	if (!p) return;
+	path = strdup(p);
+	map_records();
+}
+
+static int ours(int fd) { return (unsigned)fd < MAX_FDS && peer[fd]; }
 
 static ssize_t serve(int fd, const struct iovec *part, size_t parts)
 {
@@ -371,7 +374,6 @@ int socket(int domain, int type, int protocol)
 	if (domain != AF_NETLINK || protocol != NETLINK_GENERIC || !path) return real(domain, type, protocol);
 	int both[2], size = 64 << 20;
 	int (*option)(int, int, int, const void *, socklen_t) = dlsym(RTLD_NEXT, "setsockopt");
-	if (!count) map_records();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, both)) return -1;
 	if (both[0] >= MAX_FDS) abort();
 	option(both[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
