@@ -117,7 +117,10 @@ fn have_all_written(place: &Place, daemon: &mut Daemon) {
 fn all(folder: &Path) -> BTreeMap<String, std::fs::Metadata> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let facts = entry.path().symlink_metadata().unwrap();
+        // A record that is written anew has had a temporary name meanwhile.
+        let Ok(facts) = entry.path().symlink_metadata() else {
+            continue;
+        };
         if facts.is_dir() {
             found.extend(all(&entry.path()));
         }
