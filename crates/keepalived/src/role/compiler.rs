@@ -249,6 +249,8 @@ pub(super) fn keep_needed(kind: Kind, model: &mut Model) {
         Kind::Vrrp => {
             model.servers = Default::default();
             model.bfd = Default::default();
+            // Dumps show who is told.
+            return;
         }
         Kind::Bfd => {
             model.servers = Default::default();

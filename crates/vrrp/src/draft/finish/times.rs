@@ -78,13 +78,19 @@ impl Finisher<'_> {
         let pick_time = |get: fn(&AnnouncingDraft) -> Option<Duration>| get(own).or(get(all));
         let repeat = pick(|a| a.repeat).unwrap_or(built_in.repeat).max(1);
         let second_block = pick_time(|a| a.second_block).unwrap_or(built_in.second_block);
+        // Of the answers to lower priorities the global settings decide, whatever an instance says of its other announcements.
+        let lower_repeat = all.lower_priority_repeat.or(all.repeat).unwrap_or(built_in.repeat);
+        let lower_delay = all.lower_priority_second_block.or(all.second_block);
         let mut announcing = Announcing {
             repeat,
             second_block,
             refresh: pick_time(|a| a.refresh).unwrap_or(built_in.refresh),
             refresh_repeat: pick(|a| a.refresh_repeat).unwrap_or(built_in.refresh_repeat).max(1),
-            lower_priority_repeat: pick(|a| a.lower_priority_repeat).unwrap_or(repeat),
-            lower_priority_second_block: pick_time(|a| a.lower_priority_second_block).unwrap_or(second_block),
+            lower_priority_repeat: own.lower_priority_repeat.unwrap_or(lower_repeat),
+            lower_priority_second_block: own
+                .lower_priority_second_block
+                .or(lower_delay)
+                .unwrap_or(built_in.second_block),
             extra: own.extra.or(all.extra).flatten(),
         };
         if self.strict {

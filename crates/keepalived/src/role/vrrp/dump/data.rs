@@ -197,8 +197,11 @@ fn secrets(page: &mut Page, config: &Config) {
 fn things(page: &mut Page, one: &Status) {
     let config = &*one.config;
     let set = one.holds();
-    let addresses =
-        |all: &[VirtualAddress]| -> Vec<String> { all.iter().map(|address| words::address(address, set)).collect() };
+    let addresses = |all: &[VirtualAddress]| -> Vec<String> {
+        all.iter()
+            .map(|address| words::address(address, &config.links, set))
+            .collect()
+    };
     let title = match config.family {
         Family::V4 => "Virtual IP",
         Family::V6 => "Virtual IP6",

@@ -129,8 +129,11 @@ fn data(status: &Status, known: &Known, now: Now) -> String {
     object.raw("version", version);
     told(&mut object, status, known);
     let set = status.holds();
-    let addresses =
-        |all: &[VirtualAddress]| -> Vec<String> { all.iter().map(|address| words::address(address, set)).collect() };
+    let addresses = |all: &[VirtualAddress]| -> Vec<String> {
+        all.iter()
+            .map(|address| words::address(address, &config.links, set))
+            .collect()
+    };
     object.list("vips", addresses(&config.addresses));
     object.list("evips", addresses(&config.excluded));
     object.list("vroutes", config.routes.iter().map(ToString::to_string));

@@ -1,6 +1,6 @@
 //! How addresses, commands and numbers read in dumps.
 
-use ::vrrp::config::VirtualAddress;
+use ::vrrp::config::{Link, VirtualAddress};
 use conf::model::Command;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,8 +15,9 @@ pub(super) fn command(command: &Command) -> String {
     quoted.join(" ")
 }
 
-/// A virtual address with its options; `set`: it is with us.
-pub(super) fn address(address: &VirtualAddress, set: bool) -> String {
+/// A virtual address with its options; the interface is followed by the one below it if it is one of `links`. `set`: it is
+/// with us.
+pub(super) fn address(address: &VirtualAddress, links: &[Link], set: bool) -> String {
     let prefix = address.prefix;
     let mut text = prefix.address().to_string();
     // Writing to a String does not fail.
@@ -28,7 +29,11 @@ pub(super) fn address(address: &VirtualAddress, set: bool) -> String {
     if let Some(broadcast) = address.broadcast {
         let _ = write!(text, " brd {broadcast}");
     }
-    let _ = write!(text, " dev {} scope {}", address.interface, scope(address.scope));
+    let _ = write!(text, " dev {}", address.interface);
+    if let Some(link) = links.iter().find(|link| link.name == address.interface) {
+        let _ = write!(text, "@{}", link.parent);
+    }
+    let _ = write!(text, " scope {}", scope(address.scope));
     if let Some(label) = &address.label {
         let _ = write!(text, " label {label}");
     }
