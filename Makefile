@@ -175,7 +175,7 @@ fuzz: ## any bytes through every reader, or through one, SECONDS each: make fuzz
 	@for target in $(TARGET); do \
 	    mkdir -p fuzz/found/$$target; \
 	    cargo fuzz run -s none --fuzz-dir fuzz $$target fuzz/found/$$target fuzz/corpus/$$target -- \
-	        -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=512 -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
+	        -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=256 -max_len=8192 -verbosity=0 -print_final_stats=1 || exit 1; \
 	done
 
 # Ratios of one run hold, absolute figures drift: nothing else should run meanwhile.

@@ -80,6 +80,34 @@ fn a_virtual_address_is_never_the_source() {
 }
 
 #[test]
+fn an_address_that_is_virtual_on_another_interface_may_be_the_source() {
+    // An owner with a VMAC: the address is the own one of the interface below, the only one it has.
+    let mut config = config(&Wish::default());
+    for address in &mut config.addresses {
+        address.interface = name("vrrp.51");
+    }
+    let own = config.addresses[0].prefix.address();
+    let mut model = models(&[]);
+    model.instances.insert(config.name.clone(), Arc::new(config));
+    let mut bench = Bench::with_model(model);
+    let above = InterfaceFacts {
+        index: IfIndex(3),
+        ..facts()
+    };
+    interface(&mut bench, "vrrp.51", Some(above));
+    let std::net::IpAddr::V4(ipv4) = own else {
+        panic!("{own}")
+    };
+    let below = InterfaceFacts {
+        ipv4: vec![ipv4],
+        ..facts()
+    };
+    interface(&mut bench, "eth0", Some(below));
+    assert_eq!(bench.status().source, Some(own));
+    assert_eq!(bench.state(), StateName::Backup);
+}
+
+#[test]
 fn a_source_address_stays_while_it_is_there() {
     let mut bench = Bench::new(&[Wish::default()]);
     let more = InterfaceFacts {

@@ -6,13 +6,11 @@
 //! of the machine, or in another network namespace, the same route is somebody else's.
 
 use super::Supervisor;
-use super::child::Child;
 use super::record::{self, Lines, Record};
 use crate::role::Kind;
 use crate::role::vrrp::left;
 use conf::limits::LINE_BYTES;
 use linux::SysError;
-use linux::process;
 use std::io;
 use vrrp::config::Model;
 
@@ -138,11 +136,7 @@ impl Supervisor {
             return self.report(settled);
         }
         // It was started to clean up, which it does before it ends.
-        let until = process::monotonic().after(self.settings.child_wait);
-        let child = self.children.iter_mut().find(|child| child.kind == Kind::Vrrp);
-        let running = child.and_then(Child::running_mut);
-        let stopped = running.map_or(Ok(()), |running| running.stop(until));
-        self.report(stopped);
+        self.let_role_go(Kind::Vrrp);
     }
 
     /// Removes the record if nothing is left in the kernel, on purpose (`-V`) or not.

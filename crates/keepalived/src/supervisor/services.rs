@@ -160,13 +160,8 @@ impl Supervisor {
         }
         let settled = self.services.settled();
         self.report(settled);
-        // It was started for that alone.
         if !self.wants(Kind::Check) {
-            let until = linux::process::monotonic().after(self.settings.child_wait);
-            let index = self.child_index(Kind::Check);
-            let running = self.children.get_mut(index).and_then(|child| child.running_mut());
-            let stopped = running.map_or(Ok(()), |running| running.stop(until));
-            self.report(stopped);
+            self.let_role_go(Kind::Check);
         }
     }
 

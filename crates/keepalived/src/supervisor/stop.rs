@@ -4,6 +4,7 @@ use super::child::{Child, State};
 use super::scripts::{Purpose, script};
 use super::{Phase, Supervisor};
 use crate::log::Level;
+use crate::role::Kind;
 use crate::sdnotify;
 use base::Instant;
 use linux::process;
@@ -67,6 +68,15 @@ impl Supervisor {
                 self.reporter.error(error);
             }
         }
+    }
+
+    /// Tells a role to end that the configuration does not ask for: it was started to clean up, and has.
+    pub(super) fn let_role_go(&mut self, kind: Kind) {
+        let until = process::monotonic().after(self.settings.child_wait);
+        let child = self.children.iter_mut().find(|child| child.kind == kind);
+        let running = child.and_then(Child::running_mut);
+        let stopped = running.map_or(Ok(()), |running| running.stop(until));
+        self.report(stopped);
     }
 
     /// Kills roles that were told to end and have had their time.

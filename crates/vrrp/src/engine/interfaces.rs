@@ -1,7 +1,8 @@
 //! The interfaces as the kernel reports them, and which of their addresses are not virtual.
 //!
-//! Decides which addresses may be a source: none that is a virtual address of ours or left over from an earlier
-//! run. Deliberately does not know instances.
+//! Decides which addresses may be a source: none that is a virtual address of ours on that interface or left over there
+//! from an earlier run. The address of an owner that serves it from a VMAC is both, on two interfaces. Deliberately does
+//! not know instances.
 
 use crate::input::InterfaceFacts;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -79,9 +80,9 @@ pub(crate) enum Change {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interfaces {
     by_name: BTreeMap<IfName, Interface>,
-    virtual_addresses: BTreeSet<IpAddr>,
+    virtual_addresses: BTreeSet<(IfName, IpAddr)>,
     /// Of an earlier run, until they are gone.
-    leftover: BTreeSet<IpAddr>,
+    leftover: BTreeSet<(IfName, IpAddr)>,
 }
 
 impl Interfaces {
@@ -120,13 +121,17 @@ impl Interfaces {
     }
 
     /// An address of an earlier run is gone. What interfaces have now is told with their next news.
-    pub(crate) fn forget_leftover(&mut self, address: IpAddr) {
-        self.leftover.remove(&address);
+    pub(crate) fn forget_leftover(&mut self, interface: IfName, address: IpAddr) {
+        self.leftover.remove(&(interface, address));
     }
 
-    /// Sets which addresses are virtual or of an earlier run, on whatever interface. True if the usable addresses of
-    /// an interface changed.
-    pub(crate) fn set_virtual(&mut self, addresses: BTreeSet<IpAddr>, leftover: BTreeSet<IpAddr>) -> bool {
+    /// Sets which addresses are virtual or of an earlier run, and where. True if the usable addresses of an interface
+    /// changed.
+    pub(crate) fn set_virtual(
+        &mut self,
+        addresses: BTreeSet<(IfName, IpAddr)>,
+        leftover: BTreeSet<(IfName, IpAddr)>,
+    ) -> bool {
         if addresses == self.virtual_addresses && leftover == self.leftover {
             return false;
         }
@@ -143,7 +148,10 @@ impl Interfaces {
     }
 
     fn judged(&self, name: IfName, facts: InterfaceFacts) -> Interface {
-        let own = |address: &IpAddr| !self.virtual_addresses.contains(address) && !self.leftover.contains(address);
+        let own = |address: &IpAddr| {
+            let here = (name, *address);
+            !self.virtual_addresses.contains(&here) && !self.leftover.contains(&here)
+        };
         Interface {
             name,
             own4: facts.ipv4.iter().map(|a| IpAddr::V4(*a)).filter(own).collect(),

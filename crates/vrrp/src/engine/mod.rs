@@ -357,8 +357,8 @@ impl Engine {
     /// True if what may be a source address changed somewhere.
     fn refresh_virtual_addresses(&mut self) -> bool {
         let configured = self.instances.iter().flat_map(|(_, instance)| &instance.addresses);
-        let configured = configured.map(|address| address.prefix.address());
-        let leftover = self.leftovers.iter().map(|key| key.prefix.address());
+        let configured = configured.map(|address| (address.interface, address.prefix.address()));
+        let leftover = self.leftovers.iter().map(|key| (key.interface, key.prefix.address()));
         self.interfaces.set_virtual(configured.collect(), leftover.collect())
     }
 

@@ -58,7 +58,7 @@ impl Engine {
         let report = self.holdings.observed(now, &key, present);
         if !present && self.leftovers.remove(&key) {
             // One by one: there may be thousands, and they go in the first moments.
-            self.interfaces.forget_leftover(key.prefix.address());
+            self.interfaces.forget_leftover(key.interface, key.prefix.address());
         }
         self.address_missed(now, key, report, out);
     }
